@@ -1,0 +1,416 @@
+"""Bytes to frames and messages, however the bytes are cut: RFC 6455 §5.2 to §5.5."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import TypeAlias
+
+from ._codes import CONTROL_OPCODES, DATA_OPCODES, Opcode
+from ._errors import FrameError, PayloadTooBig, ProtocolError, TooManyFragments
+from ._extension import Extension
+from ._frame import MAX_CONTROL_SIZE, Close, Fragment, Frame, Ping, Pong
+from ._mask import Buffer, apply_mask
+from ._sinks import BinarySink, TextSink
+from ._utf8 import decode_utf8
+
+#: What a `MessageDecoder` gives: a whole message is the ``str`` or ``bytes`` itself.
+Item: TypeAlias = str | bytes | Fragment | Ping | Pong | Close
+
+DEFAULT_MAX_SIZE = 1 << 20
+DEFAULT_MAX_FRAGMENTS = 4096
+
+_BETWEEN_FRAMES = -1
+_FIN = 0x80
+_RSV = 0x70
+_CONT, _TEXT, _CLOSE, _PING = map(int, (Opcode.CONT, Opcode.TEXT, Opcode.CLOSE, Opcode.PING))
+
+# By second byte: header size in bytes (RFC 6455 §5.2: 7, 7+16 or 7+64 bits of length, masking key).
+_HEADER_SIZES = tuple(2 + {126: 2, 127: 8}.get(b & 0x7F, 0) + (4 if b & 0x80 else 0) for b in range(256))
+# By length form: the smallest length that may use it ("the minimal number of bytes MUST be used").
+_SMALLEST = {126: 126, 127: 65536}
+
+
+@lru_cache(maxsize=64)
+def _verdicts(allowed: frozenset[tuple[int, int]]) -> tuple[str | None, ...]:
+    """By first byte: what is wrong with it, None if nothing."""
+    return tuple(_judge_first_byte(byte, dict(allowed)) for byte in range(256))
+
+
+def _judge_first_byte(byte: int, allowed: Mapping[int, int]) -> str | None:
+    opcode = byte & 0x0F
+    if opcode not in DATA_OPCODES and opcode not in CONTROL_OPCODES:
+        return f"reserved opcode 0x{opcode:X}"
+    if byte & _RSV & ~allowed.get(opcode, 0):
+        return f"reserved bits set in a {Opcode(opcode).name} frame without an extension that allows them"
+    if opcode in CONTROL_OPCODES and not byte & _FIN:
+        return f"fragmented {Opcode(opcode).name} frame"
+    return None
+
+
+class _FrameReader(ABC):
+    """Find frames in a byte stream; subclasses say what becomes of their payloads."""
+
+    __slots__ = ("_first", "_in_message", "_key", "_left", "_masked", "_offset", "_rest", "_stopped", "_verdicts", "error")
+
+    def __init__(self, masked: bool | None, reserved_bits: Iterable[tuple[int, int]]) -> None:
+        #: What was wrong with the stream, None if nothing so far. Bytes after it are discarded.
+        self.error: FrameError | None = None
+        self._masked = {None: None, True: 0x80, False: 0}[masked]
+        self._verdicts = _verdicts(frozenset(reserved_bits))
+        self._rest = b""  # a header that is not complete: under 14 bytes
+        self._first = 0  # first byte of the current frame
+        self._left = _BETWEEN_FRAMES  # payload bytes still to come
+        self._key = b""
+        self._offset = 0  # payload bytes of the current frame that were unmasked
+        self._in_message = False
+        self._stopped = False
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether the stream stands inside a frame or a fragmented message."""
+        return bool(self._rest) or self._left != _BETWEEN_FRAMES or self._in_message
+
+    def _read(self, data: Buffer) -> None:
+        if self._stopped:
+            return  # RFC 6455 §5.5.1, §7.1.7: nothing after a Close frame or a violation counts
+        try:
+            self._parse(self._rest + data if self._rest else bytes(data))
+        except FrameError as exc:
+            self.error = exc
+            self._stopped = True
+            self._rest = b""
+
+    def _parse(self, data: bytes) -> None:
+        # Hot: every echo cell of tools/bench runs through this loop when nothing is compiled.
+        pos, end = 0, len(data)
+        while not self._stopped:
+            if self._left == _BETWEEN_FRAMES:
+                size = self._read_header(data, pos, end - pos)
+                if not size:
+                    self._rest = data[pos:]
+                    return
+                pos += size
+            left = self._left
+            chunk = data[pos : pos + left]
+            size = len(chunk)
+            if left and not size:
+                break
+            pos += size
+            if self._key:
+                chunk = apply_mask(chunk, self._key, self._offset)
+                self._offset += size
+            final = size == left
+            self._left = _BETWEEN_FRAMES if final else left - size
+            self._receive(chunk, final)
+        self._rest = b""
+
+    def _read_header(self, data: bytes, pos: int, available: int) -> int:
+        """Read the header at `pos`; return its size, 0 when bytes are missing."""
+        if available < 2:
+            return 0
+        first, second = data[pos], data[pos + 1]
+        self._judge(first, second)
+        size = _HEADER_SIZES[second]
+        if available < size:
+            return 0
+        length = second & 0x7F
+        key_at = size - 4 if second & 0x80 else size
+        if length > MAX_CONTROL_SIZE:
+            length = self._long_length(length, data[pos + 2 : pos + key_at])
+        self._first = first
+        self._left = length
+        self._key = data[pos + key_at : pos + size]
+        self._offset = 0
+        self._begin(first & 0x0F, length)
+        if first & 0x0F < _CLOSE:
+            self._in_message = not first & _FIN
+        return size
+
+    def _judge(self, first: int, second: int) -> None:
+        # RFC 6455 §5.2, §5.4, §5.5: these two bytes condemn a frame before anything else is read or allocated.
+        wrong = self._verdicts[first]
+        if wrong is not None:
+            raise ProtocolError(wrong)
+        opcode = first & 0x0F
+        if opcode >= _CLOSE:
+            if second & 0x7F > MAX_CONTROL_SIZE:
+                raise ProtocolError(f"{Opcode(opcode).name} frame with a payload of more than 125 bytes")
+        elif self._in_message is not (opcode == _CONT):
+            raise ProtocolError("new message inside a message" if opcode else "continuation frame outside a message")
+        if self._masked is not None and second & 0x80 != self._masked:
+            # RFC 6455 §5.1: a client masks every frame, a server none.
+            raise ProtocolError("frame from a client is not masked" if self._masked else "frame from a server is masked")
+
+    @staticmethod
+    def _long_length(form: int, data: bytes) -> int:
+        length = int.from_bytes(data, "big")
+        if length < _SMALLEST[form]:
+            raise ProtocolError(f"payload length {length} in {len(data)} bytes is not minimal")
+        if length >> 63:
+            raise ProtocolError("payload length has its most significant bit set")
+        return length
+
+    @abstractmethod
+    def _begin(self, opcode: int, length: int) -> None:
+        """Judge a frame by its header, before any of its payload is kept."""
+
+    @abstractmethod
+    def _receive(self, chunk: bytes, final: bool) -> None:
+        """Take a part of the current payload, unmasked; `final` says that the frame ends with it."""
+
+
+class FrameDecoder(_FrameReader):
+    """
+    Turn a byte stream into `Frame` objects, one by one: for proxies, packet decoders and tests.
+
+    Every rule that can be checked on frames is checked; payloads are unmasked but not interpreted: text is not
+    decoded, Close frames are not parsed.
+
+    Args:
+        masked: True when reading from a client, False when reading from a server, None to accept both.
+        reserved_bits: Which of 0x40, 0x20 and 0x10 data frames may carry.
+        max_size: Largest payload of a frame; bytes, None for no limit. Memory grows with what arrived.
+
+    Attributes:
+        error: What was wrong with the stream, None if nothing so far.
+
+    Spec:
+        RFC 6455 §5.2 to §5.5.
+    """
+
+    __slots__ = ("_frames", "_max_size", "_payload")
+
+    def __init__(
+        self, *, masked: bool | None = None, reserved_bits: int = 0, max_size: int | None = DEFAULT_MAX_SIZE
+    ) -> None:
+        check_limit("max_size", max_size)
+        super().__init__(masked, [(opcode, reserved_bits & _RSV) for opcode in DATA_OPCODES])
+        self._max_size = max_size
+        self._frames: list[Frame] = []
+        self._payload = bytearray()
+
+    def feed(self, data: Buffer) -> list[Frame]:
+        """
+        Take the next bytes of the stream.
+
+        Args:
+            data: Any number of bytes; read only, not kept.
+
+        Returns:
+            The frames that are complete now. When the stream breaks a rule, those before the bad frame; `error`
+            is set and later bytes are discarded.
+
+        Spec:
+            RFC 6455 §5.2.
+        """
+        frames = self._frames = []
+        self._read(data)
+        return frames
+
+    def _begin(self, opcode: int, length: int) -> None:
+        if self._max_size is not None and length > self._max_size:
+            raise PayloadTooBig("frame", length, self._max_size)
+
+    def _receive(self, chunk: bytes, final: bool) -> None:
+        self._payload += chunk
+        if final:
+            first = self._first
+            flags = (bool(first & bit) for bit in (_FIN, 0x40, 0x20, 0x10))
+            self._frames.append(Frame(Opcode(first & 0x0F), bytes(self._payload), *flags))
+            self._payload = bytearray()
+
+
+class MessageDecoder(_FrameReader):
+    """
+    Turn a byte stream into messages and control frames.
+
+    A whole text message comes out as ``str``, a binary one as ``bytes``; control frames as `Ping`, `Pong` and
+    `Close`. Text is checked as it arrives, so that the first bad byte ends the stream.
+
+    Args:
+        masked: True when reading from a client, False when reading from a server, None to accept both.
+        extensions: What was negotiated, in the order of the handshake; used, not copied.
+        max_size: Largest message, after extensions; bytes, None for no limit.
+        max_fragment_size: Largest frame of a message; bytes, None for no limit of its own.
+        max_fragments: Largest number of frames in a message, empty ones included; None for no limit.
+        fragments: Whether a message in several frames comes out as `Fragment` objects, as they arrive,
+            instead of joined.
+
+    Attributes:
+        error: What was wrong with the stream, None if nothing so far.
+
+    Spec:
+        RFC 6455 §5.4, §5.5, §5.6, §8.1, §9.
+    """
+
+    __slots__ = (
+        "_collect", "_count", "_extended", "_extensions", "_fragments", "_items", "_max_fragment_size",
+        "_max_fragments", "_max_size", "_payload", "_sees_all", "_sink", "_size", "_text",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        masked: bool | None = None,
+        extensions: Sequence[Extension] = (),
+        max_size: int | None = DEFAULT_MAX_SIZE,
+        max_fragment_size: int | None = None,
+        max_fragments: int | None = DEFAULT_MAX_FRAGMENTS,
+        fragments: bool = False,
+    ) -> None:
+        check_limit("max_size", max_size)
+        check_limit("max_fragment_size", max_fragment_size)
+        check_limit("max_fragments", max_fragments)
+        bits = _merge(extension.reserved_bits for extension in extensions)
+        super().__init__(masked, bits.items())
+        self._extensions = extensions
+        self._sees_all = any(extension.decodes_unmarked for extension in extensions)
+        self._max_size = max_size
+        self._max_fragment_size = max_fragment_size
+        self._max_fragments = max_fragments
+        self._fragments = fragments
+        self._items: list[Item] = []
+        self._payload = b""  # of a control frame, or of a frame that goes through extensions
+        self._collect = False  # whether the current frame is one of these
+        self._extended = False  # whether the current message is
+        self._text = False
+        self._size = 0  # of the current message so far
+        self._count = 0
+        self._sink: TextSink | BinarySink | None = None
+
+    def feed(self, data: Buffer) -> list[Item]:
+        """
+        Take the next bytes of the stream.
+
+        Args:
+            data: Any number of bytes; read only, not kept.
+
+        Returns:
+            What is complete now. When the stream breaks a rule, what came before; `error` is set and later
+            bytes are discarded. So are bytes after a Close frame.
+
+        Spec:
+            RFC 6455 §5.4, §5.5, §7.1.7.
+
+        Cost:
+            Linear in ``data``, also when frames come in tiny pieces.
+        """
+        items = self._items = []
+        self._read(data)
+        return items
+
+    def _begin(self, opcode: int, length: int) -> None:
+        if opcode >= _CLOSE:
+            self._collect = True
+            return
+        if opcode != _CONT:
+            self._text = opcode == _TEXT
+            self._extended = bool(self._extensions) and (self._sees_all or bool(self._first & _RSV))
+            self._size = self._count = 0
+        self._collect = self._extended
+        self._count += 1
+        if self._max_fragments is not None and self._count > self._max_fragments:
+            raise TooManyFragments(self._max_fragments)
+        self._check_size(length)
+        if not self._extended:
+            self._size += length
+
+    def _check_size(self, length: int) -> None:
+        """Refuse by the header alone; what extensions expand is checked again while they do."""
+        for what, limit, before in self._limits():
+            allowed = limit - before
+            if self._extended:
+                for extension in reversed(self._extensions):
+                    allowed = extension.max_encoded_size(allowed)
+            if length > allowed:
+                raise PayloadTooBig(what, before + length, limit)
+
+    def _limits(self) -> Iterable[tuple[str, int, int]]:
+        if self._max_fragment_size is not None:
+            yield "frame", self._max_fragment_size, 0
+        if self._max_size is not None:
+            yield "message", self._max_size, self._size
+
+    def _receive(self, chunk: bytes, final: bool) -> None:
+        if not self._collect:
+            self._add(chunk, final)
+            return
+        if not final or self._payload:
+            if not isinstance(self._payload, bytearray):
+                self._payload = bytearray()
+            self._payload += chunk
+        if final:
+            if self._payload:
+                chunk, self._payload = bytes(self._payload), b""
+            opcode = self._first & 0x0F
+            if opcode >= _CLOSE:
+                self._control(opcode, chunk)
+            else:
+                self._add(self._decode(opcode, chunk), True)
+
+    def _control(self, opcode: int, payload: bytes) -> None:
+        if opcode == _CLOSE:
+            self._items.append(Close.parse(payload))
+            self._stopped = True
+        else:
+            self._items.append(Ping(payload) if opcode == _PING else Pong(payload))
+
+    def _decode(self, opcode: int, payload: bytes) -> bytes:
+        """Pass a frame through the extensions, the last one first (RFC 6455 §9.1)."""
+        first = self._first
+        flags = (bool(first & bit) for bit in (_FIN, 0x40, 0x20, 0x10))
+        frame = Frame(Opcode(opcode), payload, *flags)
+        room = min((limit - before for _, limit, before in self._limits()), default=None)
+        for extension in reversed(self._extensions):
+            frame = extension.decode(frame, max_size=room)
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            raise ProtocolError("reserved bits set that no extension took")
+        self._size += len(frame.data)
+        return frame.data
+
+    def _add(self, chunk: bytes, final: bool) -> None:
+        """Take a part of a data frame; `final` says that the frame ends with it."""
+        ends = final and bool(self._first & _FIN)
+        sink = self._sink
+        if sink is None:
+            if ends and (self._count == 1 or not self._fragments):
+                self._items.append(decode_utf8(chunk) if self._text else chunk)
+                return
+            sink = self._sink = TextSink() if self._text else BinarySink()
+        sink.write(chunk, ends)
+        if ends and (self._count == 1 or not self._fragments):
+            self._items.append(sink.take())
+        elif final and self._fragments:
+            self._items.append(Fragment(sink.take(), self._count == 1, ends))
+        if ends:
+            self._sink = None
+
+
+def _merge(tables: Iterable[Mapping[int, int]]) -> dict[int, int]:
+    merged: dict[int, int] = {}
+    for table in tables:
+        for opcode, bits in table.items():
+            merged[opcode] = merged.get(opcode, 0) | (bits & _RSV)
+    return merged
+
+
+def check_limit(name: str, value: int | None) -> None:
+    """
+    Check an argument that is a limit.
+
+    Args:
+        name: Name of the argument, for the error.
+        value: A limit in bytes or items, or None for no limit.
+
+    Raises:
+        TypeError: ``value`` is neither an integer nor None; a caller's bug.
+        ValueError: ``value`` is negative; a caller's bug.
+    """
+    if value is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int or None, not {type(value).__name__}")
+    if value < 0:
+        raise ValueError(f"{name} must be >= 0, not {value}")

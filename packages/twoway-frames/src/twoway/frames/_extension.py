@@ -1,0 +1,156 @@
+"""What an extension is to the codec, and what its factories are to the handshake: RFC 6455 §9."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TypeAlias
+
+from ._frame import Frame
+
+#: One parameter of an extension: name and value, None where there is no value.
+ExtensionParameter: TypeAlias = tuple[str, str | None]
+
+_NO_BITS: Mapping[int, int] = MappingProxyType({})
+
+
+class Extension(ABC):
+    """
+    Transform the frames of one connection: the interface of every extension.
+
+    An object serves one connection. `encode` and `decode` see data frames only, in the order of the wire.
+
+    Attributes:
+        name: Registered name, as in ``Sec-WebSocket-Extensions``.
+        reserved_bits: Opcode -> the reserved bits (0x40, 0x20, 0x10) that received frames of this kind may
+            carry; whatever no extension lists is refused at the header.
+        decodes_unmarked: Whether `decode` must see messages whose first frame carries none of these bits.
+
+    Spec:
+        RFC 6455 §9, §5.2 (RSV1-3).
+    """
+
+    name: str
+    reserved_bits: Mapping[int, int] = _NO_BITS
+    decodes_unmarked: bool = True
+
+    @abstractmethod
+    def encode(self, frame: Frame, *, compress: bool | None = None) -> Frame:
+        """
+        Transform an outgoing frame.
+
+        Args:
+            frame: A data frame, transformed by the extensions before this one; not kept.
+            compress: What the sender wants for this message: True, False, or None to let the extension decide.
+                It is the same for all the frames of a message.
+
+        Returns:
+            The frame to send; the same object if there is nothing to do.
+        """
+
+    @abstractmethod
+    def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
+        """
+        Transform an incoming frame.
+
+        Args:
+            frame: A data frame as it was on the wire, unmasked; not kept.
+            max_size: What the payload of the result may be at most; bytes. None is no limit.
+
+        Returns:
+            The frame with this extension's reserved bits cleared.
+
+        Raises:
+            PayloadTooBig: The result would be over ``max_size``; the peer's fault, close code 1009.
+            ProtocolError: The frame breaks the extension's rules; the peer's fault, close code 1002.
+            InvalidPayloadError: The payload cannot be read; the peer's fault, close code 1007.
+        """
+
+    def max_encoded_size(self, max_size: int) -> int:
+        """
+        Say how large the payload of a message within a limit can be on the wire.
+
+        Args:
+            max_size: Limit for the decoded message; bytes, >= 0.
+
+        Returns:
+            The limit for what is on the wire; bytes.
+        """
+        return max_size
+
+    def close(self) -> None:
+        """Release memory at the end of the connection; `encode` and `decode` are not called after it."""
+
+
+class ClientExtensionFactory(ABC):
+    """
+    Offer an extension and take the server's answer: the client's side of negotiation.
+
+    Attributes:
+        name: Registered name of the extension.
+
+    Spec:
+        RFC 6455 §9.1.
+    """
+
+    name: str
+
+    @abstractmethod
+    def get_request_params(self) -> Sequence[ExtensionParameter]:
+        """
+        Make the parameters of the offer.
+
+        Returns:
+            Name and value pairs; the value is None where the parameter has none.
+        """
+
+    @abstractmethod
+    def process_response_params(
+        self, params: Sequence[ExtensionParameter], accepted_extensions: Sequence[Extension]
+    ) -> Extension:
+        """
+        Make the extension that the server's answer describes.
+
+        Args:
+            params: Parameters of the answer, in order; not kept.
+            accepted_extensions: What has been agreed upon so far; not kept.
+
+        Returns:
+            The extension of this connection.
+
+        Raises:
+            NegotiationError: The answer does not fit the offer; the server's fault, the handshake fails.
+        """
+
+
+class ServerExtensionFactory(ABC):
+    """
+    Take or decline a client's offer: the server's side of negotiation.
+
+    Attributes:
+        name: Registered name of the extension.
+
+    Spec:
+        RFC 6455 §9.1.
+    """
+
+    name: str
+
+    @abstractmethod
+    def process_request_params(
+        self, params: Sequence[ExtensionParameter], accepted_extensions: Sequence[Extension]
+    ) -> tuple[Sequence[ExtensionParameter], Extension]:
+        """
+        Answer one offer.
+
+        Args:
+            params: Parameters of the offer, in order; not kept.
+            accepted_extensions: What has been agreed upon so far; not kept.
+
+        Returns:
+            The parameters of the answer, and the extension of this connection.
+
+        Raises:
+            NegotiationError: The offer is declined; the next one is tried.
+        """

@@ -1,0 +1,211 @@
+"""Frames, and what a reader gets out of them: RFC 6455 §5.2, §5.4, §5.5."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ._codes import CONTROL_OPCODES, CloseCode, Opcode, describe_close_code, is_valid_close_code
+from ._errors import FrameError, InvalidPayloadError, ProtocolError
+from ._mask import Buffer
+from ._utf8 import decode_utf8
+
+MAX_CONTROL_SIZE = 125
+MAX_REASON_SIZE = 123
+_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """
+    Hold one frame; one that RFC 6455 forbids cannot be built.
+
+    Args:
+        opcode: Kind of frame.
+        data: Payload, never masked; bytes; kept, not copied. At most 125 bytes in a control frame.
+        fin: Whether the frame ends its message; always True in a control frame.
+        rsv1: First reserved bit; belongs to the extensions.
+        rsv2: Second reserved bit.
+        rsv3: Third reserved bit.
+
+    Raises:
+        ValueError: The opcode is reserved, or a control frame is fragmented or too long; a caller's bug.
+
+    Spec:
+        RFC 6455 §5.2, §5.5.
+    """
+
+    opcode: Opcode
+    data: bytes = b""
+    fin: bool = True
+    rsv1: bool = False
+    rsv2: bool = False
+    rsv3: bool = False
+
+    def __post_init__(self) -> None:
+        if self.opcode.__class__ is not Opcode:
+            object.__setattr__(self, "opcode", Opcode(self.opcode))
+        if self.opcode in CONTROL_OPCODES:
+            if not self.fin:
+                raise ValueError("fin must be True in a control frame")
+            if len(self.data) > MAX_CONTROL_SIZE:
+                raise ValueError(f"data of a control frame must be at most 125 bytes long, not {len(self.data)}")
+
+    def __str__(self) -> str:
+        flags = "".join(f" {name}" for name in ("fin", "rsv1", "rsv2", "rsv3") if getattr(self, name))
+        return f"{self.opcode.name}{flags} {shorten(self.data)} [{len(self.data)} bytes]"
+
+
+class Fragment:
+    """
+    Hold a part of a fragmented message, as the receiver gets it.
+
+    Attributes:
+        data: ``str`` in a text message, ``bytes`` in a binary one. Text is cut between characters:
+            the bytes of a character that a frame boundary cuts come with the next fragment.
+        first: Whether the message begins here.
+        final: Whether the message ends here.
+
+    Spec:
+        RFC 6455 §5.4.
+    """
+
+    __slots__ = ("data", "final", "first")
+
+    def __init__(self, data: str | bytes, first: bool = False, final: bool = False) -> None:
+        self.data = data
+        self.first = first
+        self.final = final
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Fragment):
+            return NotImplemented
+        return (self.data, self.first, self.final) == (other.data, other.first, other.final)
+
+    def __hash__(self) -> int:
+        return hash((self.data, self.first, self.final))
+
+    def __repr__(self) -> str:
+        return f"Fragment({self.data!r}, first={self.first}, final={self.final})"
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """
+    Stand for a received Ping frame.
+
+    Args:
+        data: Application data; 0 to 125 bytes; kept.
+
+    Spec:
+        RFC 6455 §5.5.2.
+    """
+
+    data: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """
+    Stand for a received Pong frame.
+
+    Args:
+        data: Application data; 0 to 125 bytes; kept.
+
+    Spec:
+        RFC 6455 §5.5.3.
+    """
+
+    data: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """
+    Hold what a Close frame says.
+
+    Args:
+        code: Close code; 1005 stands for a frame without one (RFC 6455 §7.1.5).
+        reason: Explanation for people; at most 123 bytes of UTF-8.
+
+    Spec:
+        RFC 6455 §5.5.1, §7.4.
+    """
+
+    code: int
+    reason: str = ""
+
+    def __str__(self) -> str:
+        meaning = describe_close_code(self.code)
+        return f"{int(self.code)} ({meaning}) {self.reason}".rstrip()
+
+    def serialize(self) -> bytes:
+        """
+        Make the payload of the frame.
+
+        Returns:
+            0 to 125 bytes; none for code 1005, which says that the frame has no code.
+
+        Raises:
+            TypeError: ``code`` is not an integer or ``reason`` is not a string; a caller's bug.
+            ValueError: ``code`` may not be sent or ``reason`` is too long; a caller's bug.
+
+        Spec:
+            RFC 6455 §5.5.1, §7.4.
+        """
+        if not isinstance(self.code, int) or not isinstance(self.reason, str):
+            raise TypeError("code must be an int and reason a str")
+        if self.code == CloseCode.NO_STATUS_RCVD and not self.reason:
+            return b""
+        if not is_valid_close_code(self.code):
+            raise ValueError(f"code must be 1000-1003, 1007-1014 or 3000-4999, not {self.code}")
+        reason = self.reason.encode()
+        if len(reason) > MAX_REASON_SIZE:
+            raise ValueError(f"reason must be at most 123 bytes of UTF-8, not {len(reason)}")
+        return self.code.to_bytes(2, "big") + reason
+
+    @classmethod
+    def parse(cls, data: Buffer) -> Close:
+        """
+        Read the payload of a frame.
+
+        Args:
+            data: 0 to 125 bytes; not kept.
+
+        Returns:
+            Code and reason; code 1005 for an empty payload.
+
+        Raises:
+            ProtocolError: One byte, or a code that may not be sent; the peer's fault, close code 1002.
+            InvalidPayloadError: The reason is not UTF-8; the peer's fault, close code 1007.
+
+        Spec:
+            RFC 6455 §5.5.1, §7.4.1, §7.4.2.
+        """
+        if not data:
+            return cls(CloseCode.NO_STATUS_RCVD, "")
+        if len(data) == 1:
+            raise ProtocolError("Close frame with half a close code")
+        code = int.from_bytes(data[:2], "big")
+        if not is_valid_close_code(code):
+            raise ProtocolError(f"Close frame with invalid code {code}")
+        try:
+            return cls(code, decode_utf8(data[2:]))
+        except FrameError as exc:
+            raise InvalidPayloadError(f"reason of a Close frame: {exc}") from exc
+
+
+def shorten(data: str | bytes) -> str:
+    """
+    Show the beginning of a payload on one line, with control characters escaped.
+
+    Args:
+        data: Any payload, text or binary; not kept.
+
+    Returns:
+        At most about 70 printable ASCII characters.
+    """
+    if isinstance(data, str):
+        return ascii(data) if len(data) <= _SHOWN else f"{ascii(data[:_SHOWN])}..."
+    if len(data) > _SHOWN // 3:
+        return f"{bytes(data[: _SHOWN // 3]).hex(' ')} ..."
+    return bytes(data).hex(" ")

@@ -1,0 +1,70 @@
+"""Masking: RFC 6455 §5.3."""
+
+from __future__ import annotations
+
+import os
+from typing import TypeAlias
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+_KEY_SIZE = 4
+_POOL_KEYS = 1024
+
+# list.pop() and list.extend() are atomic with and without the GIL, so threads share the pool without a lock.
+_pool: list[bytes] = []
+if hasattr(os, "register_at_fork"):
+    # A forked child must not use the keys that its parent is going to use (RFC 6455 §10.3: unpredictable).
+    os.register_at_fork(after_in_child=_pool.clear)
+
+
+def apply_mask(data: Buffer, key: Buffer, offset: int = 0) -> bytes:
+    """
+    XOR a payload with a masking key; masking and unmasking are the same call.
+
+    Args:
+        data: Payload; any length, bytes; read only, not kept.
+        key: Masking key; exactly 4 bytes.
+        offset: Index of ``data[0]`` in the whole payload; bytes, >= 0.
+
+    Returns:
+        A new object of ``len(data)`` bytes.
+
+    Raises:
+        ValueError: ``key`` is not 4 bytes long, or ``offset`` is negative. A caller's bug, never the peer's.
+
+    Spec:
+        RFC 6455 §5.3.
+
+    Cost:
+        Linear; one big-integer XOR.
+    """
+    if len(key) != _KEY_SIZE:
+        raise ValueError(f"key must be 4 bytes long, not {len(key)}")
+    if offset < 0:
+        raise ValueError(f"offset must be >= 0, not {offset}")
+    size = len(data)
+    turn = offset % _KEY_SIZE
+    rotated = bytes(key[turn:]) + bytes(key[:turn])
+    repeated = (rotated * (size // _KEY_SIZE + 1))[:size]
+    return (int.from_bytes(data, "little") ^ int.from_bytes(repeated, "little")).to_bytes(size, "little")
+
+
+def new_masking_key() -> bytes:
+    """
+    Take a fresh masking key from the operating system's strong source.
+
+    Returns:
+        4 random bytes, never handed out twice in this process or in a forked child.
+
+    Spec:
+        RFC 6455 §5.3, §10.3: a new, unpredictable key for each frame.
+
+    Cost:
+        One system call per 1,024 keys.
+    """
+    try:
+        return _pool.pop()
+    except IndexError:
+        fresh = os.urandom(_KEY_SIZE * _POOL_KEYS)
+        _pool.extend(fresh[i : i + _KEY_SIZE] for i in range(_KEY_SIZE, len(fresh), _KEY_SIZE))
+        return fresh[:_KEY_SIZE]
