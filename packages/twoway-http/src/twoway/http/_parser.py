@@ -1,0 +1,206 @@
+"""Incremental parsers of one HTTP/1.1 request and of one response."""
+
+from __future__ import annotations
+
+import re
+from typing import Generic, TypeVar
+
+from ._body import read_body, refuse_body
+from ._buffer import Buffer, Steps, read_line
+from ._errors import HostError, LimitError, ParseError, VersionError
+from ._fields import read_fields
+from ._grammar import shorten, split_host
+from ._headers import Headers
+from ._limits import DEFAULT_LIMITS, HTTPLimits
+from ._message import Request, Response
+
+_M = TypeVar("_M")
+
+# RFC 9112 §3: any visible ASCII may be in a target that some form allows; only origin-form is accepted below.
+_match_request_line = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]++) ([\x21-\x7e]++) (HTTP/[0-9]\.[0-9])").fullmatch
+_match_status_line = re.compile(rb"(HTTP/[0-9]\.[0-9]) ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*+))?").fullmatch
+
+_VERSIONS = {b"HTTP/1.1": "HTTP/1.1", b"HTTP/1.0": "HTTP/1.0"}
+_BODILESS = frozenset({204, 304})
+_MAX_INTERIM = 8
+
+
+class _Parser(Generic[_M]):
+    # The steps know the buffer but not the parser: nothing refers back, so that dropping a parser frees all at once.
+
+    __slots__ = ("_buffer", "_finished", "_steps")
+
+    def __init__(self, steps: Steps[_M | None], buffer: Buffer) -> None:
+        self._buffer = buffer
+        self._finished = False
+        self._steps = steps
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> _M | None:
+        """
+        Feed bytes from the peer.
+
+        Args:
+            data: Any number of bytes; copied.
+
+        Returns:
+            The message, once, when it is complete; ``None`` before and afterwards.
+
+        Raises:
+            HTTPError: The peer broke HTTP or a limit. What comes afterwards is dropped.
+            TypeError: ``data`` is not bytes-like. A caller's bug.
+
+        Cost:
+            Linear in the bytes received, however they are cut.
+        """
+        self._buffer.append(data)
+        return self._advance()
+
+    def receive_eof(self) -> _M | None:
+        """
+        Say that the peer has closed its side.
+
+        Returns:
+            A response whose body lasts until the connection closes; else ``None``.
+
+        Raises:
+            HTTPError: The message is not complete. A request that has not begun is no error; a response is, as the
+                client waits for one.
+        """
+        self._buffer.eof = True
+        return self._advance()
+
+    def take_rest(self) -> bytes:
+        """
+        Take the bytes that came after the end of the message.
+
+        Returns:
+            Those bytes; empty while the message is not complete, or when it never will be.
+        """
+        return self._buffer.take(len(self._buffer)) if self._finished else b""
+
+    def _advance(self) -> _M | None:
+        if self._finished:
+            return None
+        try:
+            next(self._steps)
+        except StopIteration as stop:
+            self._finished = True
+            message: _M | None = stop.value
+            return message
+        except Exception:
+            self._finished = True
+            self._buffer = _Discard()
+            raise
+        return None
+
+
+class _Discard(Buffer):
+    """Drop everything: the buffer of a parser that has failed."""
+
+    __slots__ = ()
+
+    def append(self, data: bytes | bytearray | memoryview) -> None:
+        """Drop bytes: after a violation nothing is kept."""
+
+
+class RequestParser(_Parser[Request]):
+    """
+    Parse one request, as a server.
+
+    Args:
+        limits: Limits; kept.
+
+    Spec:
+        RFC 9112 §2, §3, §5, §6; RFC 6455 §4.2.1.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, limits: HTTPLimits = DEFAULT_LIMITS) -> None:
+        buffer = Buffer()
+        super().__init__(_read_request(buffer, limits), buffer)
+
+
+class ResponseParser(_Parser[Response]):
+    """
+    Parse one final response, as a client; interim ones are skipped.
+
+    Args:
+        limits: Limits; kept.
+        method: Method of the request: the answers to HEAD and the successful ones to CONNECT have no body.
+
+    Spec:
+        RFC 9112 §2, §4, §5, §6; RFC 9110 §15.2.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, limits: HTTPLimits = DEFAULT_LIMITS, *, method: str = "GET") -> None:
+        buffer = Buffer()
+        super().__init__(_read_response(buffer, limits, method), buffer)
+
+
+def _read_request(buffer: Buffer, limits: HTTPLimits) -> Steps[Request | None]:
+    while not buffer:
+        if buffer.eof:
+            return None
+        yield
+    take = (limits.max_line, "request line", limits.max_line, 414)
+    line = yield from read_line(buffer, *take)
+    if not line:  # RFC 9112 §2.2: one empty line before the request line SHOULD be ignored
+        line = yield from read_line(buffer, *take)
+    method, path, version = _parse_request_line(line)
+    headers = yield from read_fields(buffer, limits, limits.max_header_bytes)
+    _check_host(headers, version)
+    if "Upgrade" in headers:
+        refuse_body(headers)
+        return Request(path, headers, method, b"", version)
+    body = yield from read_body(buffer, headers, version, limits, until_eof=False)
+    return Request(path, headers, method, body, version)
+
+
+def _read_response(buffer: Buffer, limits: HTTPLimits, method: str) -> Steps[Response | None]:
+    for _ in range(_MAX_INTERIM + 1):
+        line = yield from read_line(buffer, limits.max_line, "status line", limits.max_line, 400)
+        version, status, reason = _parse_status_line(line)
+        headers = yield from read_fields(buffer, limits, limits.max_header_bytes)
+        if status >= 200 or status == 101:
+            break
+    else:
+        raise LimitError("interim response count", _MAX_INTERIM, 400)
+    # RFC 9112 §6.3: what these are followed by is no body, whatever their headers say.
+    if status == 101 or status in _BODILESS or method == "HEAD" or (method == "CONNECT" and status < 300):
+        return Response(status, reason, headers)
+    body = yield from read_body(buffer, headers, version, limits, until_eof=True)
+    return Response(status, reason, headers, body)
+
+
+def _parse_request_line(line: bytes) -> tuple[str, str, str]:
+    if (match := _match_request_line(line)) is None:
+        raise ParseError(f"malformed HTTP request line: {shorten(line)}")
+    method, target, number = match.groups()
+    if (version := _VERSIONS.get(number)) is None:
+        raise VersionError(number.decode("ascii"))
+    if not target.startswith(b"/") or b"#" in target:
+        raise ParseError(f"unsupported HTTP request target: {shorten(target)}")
+    return method.decode("ascii"), target.decode("ascii"), version
+
+
+def _parse_status_line(line: bytes) -> tuple[str, int, str]:
+    if (match := _match_status_line(line)) is None:
+        raise ParseError(f"malformed HTTP status line: {shorten(line)}")
+    number, status, reason = match.groups(b"")
+    if (version := _VERSIONS.get(number)) is None:
+        raise VersionError(number.decode("ascii"))
+    return version, int(status), reason.decode("latin-1")
+
+
+def _check_host(headers: Headers, version: str) -> None:
+    # RFC 9112 §3.2: a server MUST answer 400 to a request without Host, with several, or with an invalid one.
+    hosts = headers.get_all("Host")
+    if len(hosts) > 1:
+        raise HostError(", ".join(hosts), "repeated")
+    if hosts and split_host(hosts[0]) is None:
+        raise HostError(hosts[0])
+    if not hosts and version == "HTTP/1.1":
+        raise HostError()
