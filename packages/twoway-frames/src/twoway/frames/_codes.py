@@ -50,7 +50,9 @@ class CloseCode(IntEnum):
     TLS_HANDSHAKE = 1015
 
 
+#: Frames that carry messages, CONT being the ones after the first.
 DATA_OPCODES = frozenset({Opcode.CONT, Opcode.TEXT, Opcode.BINARY})
+#: Frames about the connection; they may stand between the frames of a message.
 CONTROL_OPCODES = frozenset({Opcode.CLOSE, Opcode.PING, Opcode.PONG})
 
 # RFC 6455 §7.4.1: 1004 is reserved; 1005, 1006 and 1015 describe a missing Close frame and never stand in one.
@@ -59,6 +61,7 @@ _NEVER_ON_THE_WIRE = frozenset({1004, 1005, 1006, 1015})
 #: Codes that stand for a connection which did what it was meant to do.
 OK_CLOSE_CODES = frozenset({CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD})
 
+#: Close code -> a short phrase, for every code up to 1015, also for those that may not be sent.
 CLOSE_CODE_MEANINGS: Mapping[int, str] = MappingProxyType(
     {
         1000: "OK",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import TypeAlias
 
 from ._codes import CONTROL_OPCODES, DATA_OPCODES, Opcode
@@ -23,6 +24,7 @@ DEFAULT_MAX_FRAGMENTS = 4096
 
 _BETWEEN_FRAMES = -1
 _FIN = 0x80
+_MASK = 0x80
 _RSV = 0x70
 _CONT, _TEXT, _CLOSE, _PING = map(int, (Opcode.CONT, Opcode.TEXT, Opcode.CLOSE, Opcode.PING))
 
@@ -52,12 +54,16 @@ def _judge_first_byte(byte: int, allowed: Mapping[int, int]) -> str | None:
 class _FrameReader(ABC):
     """Find frames in a byte stream; subclasses say what becomes of their payloads."""
 
-    __slots__ = ("_first", "_in_message", "_key", "_left", "_masked", "_offset", "_rest", "_stopped", "_verdicts", "error")
+    __slots__ = (
+        "_first", "_in_message", "_key", "_left", "_masked", "_offset", "_rest", "_stopped", "_verdicts", "error",
+    )  # fmt: skip
 
     def __init__(self, masked: bool | None, reserved_bits: Iterable[tuple[int, int]]) -> None:
+        if masked is not None and not isinstance(masked, bool):
+            raise TypeError(f"masked must be True, False or None, not {masked!r}")
         #: What was wrong with the stream, None if nothing so far. Bytes after it are discarded.
         self.error: FrameError | None = None
-        self._masked = {None: None, True: 0x80, False: 0}[masked]
+        self._masked = None if masked is None else _MASK * masked
         self._verdicts = _verdicts(frozenset(reserved_bits))
         self._rest = b""  # a header that is not complete: under 14 bytes
         self._first = 0  # first byte of the current frame
@@ -69,18 +75,25 @@ class _FrameReader(ABC):
 
     @property
     def incomplete(self) -> bool:
-        """Whether the stream stands inside a frame or a fragmented message."""
+        """Whether the stream stands inside a frame or a fragmented message; never after its end or an error."""
         return bool(self._rest) or self._left != _BETWEEN_FRAMES or self._in_message
 
     def _read(self, data: Buffer) -> None:
         if self._stopped:
             return  # RFC 6455 §5.5.1, §7.1.7: nothing after a Close frame or a violation counts
+        if not isinstance(data, bytes):
+            data = bytes(memoryview(data))
         try:
-            self._parse(self._rest + data if self._rest else bytes(data))
+            self._parse(self._rest + data if self._rest else data)
         except FrameError as exc:
-            self.error = exc
+            # Its traceback would keep the bytes alive, and the decoder in a reference cycle.
+            self.error = exc.with_traceback(None)
             self._stopped = True
+        if self._stopped:
             self._rest = b""
+            self._left = _BETWEEN_FRAMES
+            self._in_message = False
+            self._forget()
 
     def _parse(self, data: bytes) -> None:
         # Hot: every echo cell of tools/bench runs through this loop when nothing is compiled.
@@ -141,7 +154,7 @@ class _FrameReader(ABC):
             raise ProtocolError("new message inside a message" if opcode else "continuation frame outside a message")
         if self._masked is not None and second & 0x80 != self._masked:
             # RFC 6455 §5.1: a client masks every frame, a server none.
-            raise ProtocolError("frame from a client is not masked" if self._masked else "frame from a server is masked")
+            raise ProtocolError(f"frame from a {'client is not' if self._masked else 'server is'} masked")
 
     @staticmethod
     def _long_length(form: int, data: bytes) -> int:
@@ -160,13 +173,17 @@ class _FrameReader(ABC):
     def _receive(self, chunk: bytes, final: bool) -> None:
         """Take a part of the current payload, unmasked; `final` says that the frame ends with it."""
 
+    @abstractmethod
+    def _forget(self) -> None:
+        """Drop what was kept of an unfinished message: the stream has ended."""
+
 
 class FrameDecoder(_FrameReader):
     """
     Turn a byte stream into `Frame` objects, one by one: for proxies, packet decoders and tests.
 
     Every rule that can be checked on frames is checked; payloads are unmasked but not interpreted: text is not
-    decoded, Close frames are not parsed.
+    decoded, Close frames are not parsed, and what follows them is still given.
 
     Args:
         masked: True when reading from a client, False when reading from a server, None to accept both.
@@ -175,6 +192,10 @@ class FrameDecoder(_FrameReader):
 
     Attributes:
         error: What was wrong with the stream, None if nothing so far.
+
+    Raises:
+        TypeError: An argument is of a wrong type; a caller's bug.
+        ValueError: ``reserved_bits`` holds other bits or ``max_size`` is negative; a caller's bug.
 
     Spec:
         RFC 6455 §5.2 to §5.5.
@@ -186,7 +207,9 @@ class FrameDecoder(_FrameReader):
         self, *, masked: bool | None = None, reserved_bits: int = 0, max_size: int | None = DEFAULT_MAX_SIZE
     ) -> None:
         check_limit("max_size", max_size)
-        super().__init__(masked, [(opcode, reserved_bits & _RSV) for opcode in DATA_OPCODES])
+        if reserved_bits & ~_RSV:
+            raise ValueError(f"reserved_bits must be a sum of 0x40, 0x20 and 0x10, not {reserved_bits:#x}")
+        super().__init__(masked, [(opcode, reserved_bits) for opcode in DATA_OPCODES])
         self._max_size = max_size
         self._frames: list[Frame] = []
         self._payload = bytearray()
@@ -202,8 +225,14 @@ class FrameDecoder(_FrameReader):
             The frames that are complete now. When the stream breaks a rule, those before the bad frame; `error`
             is set and later bytes are discarded.
 
+        Raises:
+            TypeError: ``data`` is not a buffer; a caller's bug.
+
         Spec:
-            RFC 6455 §5.2.
+            RFC 6455 §5.2, §7.1.7.
+
+        Cost:
+            Linear in ``data``, also when frames come in tiny pieces.
         """
         frames = self._frames = []
         self._read(data)
@@ -220,6 +249,9 @@ class FrameDecoder(_FrameReader):
             flags = (bool(first & bit) for bit in (_FIN, 0x40, 0x20, 0x10))
             self._frames.append(Frame(Opcode(first & 0x0F), bytes(self._payload), *flags))
             self._payload = bytearray()
+
+    def _forget(self) -> None:
+        self._payload = bytearray()
 
 
 class MessageDecoder(_FrameReader):
@@ -240,6 +272,10 @@ class MessageDecoder(_FrameReader):
 
     Attributes:
         error: What was wrong with the stream, None if nothing so far.
+
+    Raises:
+        TypeError: ``masked`` or a limit is of a wrong type; a caller's bug.
+        ValueError: A limit is negative; a caller's bug.
 
     Spec:
         RFC 6455 §5.4, §5.5, §5.6, §8.1, §9.
@@ -272,7 +308,7 @@ class MessageDecoder(_FrameReader):
         self._max_fragments = max_fragments
         self._fragments = fragments
         self._items: list[Item] = []
-        self._payload = b""  # of a control frame, or of a frame that goes through extensions
+        self._payload: bytes | bytearray = b""  # of a control frame, or of a frame that goes through extensions
         self._collect = False  # whether the current frame is one of these
         self._extended = False  # whether the current message is
         self._text = False
@@ -290,6 +326,9 @@ class MessageDecoder(_FrameReader):
         Returns:
             What is complete now. When the stream breaks a rule, what came before; `error` is set and later
             bytes are discarded. So are bytes after a Close frame.
+
+        Raises:
+            TypeError: ``data`` is not a buffer; a caller's bug.
 
         Spec:
             RFC 6455 §5.4, §5.5, §7.1.7.
@@ -309,6 +348,8 @@ class MessageDecoder(_FrameReader):
             self._text = opcode == _TEXT
             self._extended = bool(self._extensions) and (self._sees_all or bool(self._first & _RSV))
             self._size = self._count = 0
+        elif self._first & _RSV and not self._extended:
+            raise ProtocolError("reserved bits set in a continuation frame of a message without them")
         self._collect = self._extended
         self._count += 1
         if self._max_fragments is not None and self._count > self._max_fragments:
@@ -322,10 +363,15 @@ class MessageDecoder(_FrameReader):
         for what, limit, before in self._limits():
             allowed = limit - before
             if self._extended:
-                for extension in reversed(self._extensions):
-                    allowed = extension.max_encoded_size(allowed)
+                allowed = self._rooms(allowed)[-1]
             if length > allowed:
                 raise PayloadTooBig(what, before + length, limit)
+
+    def _rooms(self, size: int) -> list[int]:
+        """Give the largest payload before each extension, in the order of the handshake, and on the wire."""
+        return list(
+            accumulate(self._extensions, lambda room, extension: extension.max_encoded_size(room), initial=size)
+        )
 
     def _limits(self) -> Iterable[tuple[str, int, int]]:
         if self._max_fragment_size is not None:
@@ -362,12 +408,19 @@ class MessageDecoder(_FrameReader):
         first = self._first
         flags = (bool(first & bit) for bit in (_FIN, 0x40, 0x20, 0x10))
         frame = Frame(Opcode(opcode), payload, *flags)
-        room = min((limit - before for _, limit, before in self._limits()), default=None)
-        for extension in reversed(self._extensions):
+        limits = list(self._limits())
+        rooms: Sequence[int | None] = [None] * len(self._extensions)
+        if limits:
+            rooms = self._rooms(min(limit - before for _, limit, before in limits))[:-1]
+        for extension, room in zip(reversed(self._extensions), reversed(rooms), strict=True):
             frame = extension.decode(frame, max_size=room)
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             raise ProtocolError("reserved bits set that no extension took")
-        self._size += len(frame.data)
+        size = len(frame.data)
+        for what, limit, before in limits:  # whatever an extension makes of max_size
+            if before + size > limit:
+                raise PayloadTooBig(what, before + size, limit)
+        self._size += size
         return frame.data
 
     def _add(self, chunk: bytes, final: bool) -> None:
@@ -375,7 +428,7 @@ class MessageDecoder(_FrameReader):
         ends = final and bool(self._first & _FIN)
         sink = self._sink
         if sink is None:
-            if ends and (self._count == 1 or not self._fragments):
+            if ends:
                 self._items.append(decode_utf8(chunk) if self._text else chunk)
                 return
             sink = self._sink = TextSink() if self._text else BinarySink()
@@ -386,6 +439,10 @@ class MessageDecoder(_FrameReader):
             self._items.append(Fragment(sink.take(), self._count == 1, ends))
         if ends:
             self._sink = None
+
+    def _forget(self) -> None:
+        self._payload = b""
+        self._sink = None
 
 
 def _merge(tables: Iterable[Mapping[int, int]]) -> dict[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._frame import Frame
-from ._mask import Buffer, apply_mask, new_masking_key
+from ._mask import Buffer, apply_mask, flatten, new_masking_key
 
 _FIN = 0x80
 _MASK = 0x80
@@ -36,10 +36,7 @@ def encode_frame(
     Spec:
         RFC 6455 §5.2, §5.3: the shortest form of the length, a fresh key for each frame.
     """
-    if isinstance(payload, str):
-        payload = payload.encode()
-    elif isinstance(payload, memoryview):
-        payload = payload.tobytes() if not payload.c_contiguous else payload.cast("B")
+    payload = payload.encode() if isinstance(payload, str) else flatten(payload)
     header = encode_header(opcode, len(payload), fin, rsv, masked)
     if not masked:
         return b"".join((header, payload))
@@ -64,15 +61,20 @@ def encode_header(opcode: int, length: int, fin: bool = True, rsv: int = 0, mask
     Returns:
         2, 4 or 10 bytes.
 
+    Raises:
+        ValueError: ``length`` is out of range; a caller's bug.
+
     Spec:
         RFC 6455 §5.2: the minimal number of bytes for the length.
     """
     first = opcode | rsv | (_FIN if fin else 0)
     mask = _MASK if masked else 0
-    if length < 126:
+    if 0 <= length < 126:
         return bytes((first, mask | length))
-    if length < 65536:
+    if 126 <= length < 65536:
         return bytes((first, mask | 126)) + length.to_bytes(2, "big")
+    if length < 0 or length >> 63:
+        raise ValueError(f"length must be 0 to 2**63 - 1, not {length}")
     return bytes((first, mask | 127)) + length.to_bytes(8, "big")
 
 
@@ -87,6 +89,9 @@ def serialize_frame(frame: Frame, *, masked: bool, key: Buffer | None = None) ->
 
     Returns:
         The bytes for the wire.
+
+    Raises:
+        ValueError: ``key`` is not 4 bytes long; a caller's bug.
 
     Spec:
         RFC 6455 §5.2, §5.3.

@@ -44,6 +44,7 @@ class PayloadTooBig(FrameError):
     Report a frame or message over its limit: close code 1009.
 
     Attributes:
+        what: What is too big: ``"frame"`` or ``"message"``.
         size: What the peer announced or sent; bytes, or None when it is only known to be over the limit.
         limit: The limit that was passed; bytes.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ._codes import CONTROL_OPCODES, CloseCode, Opcode, describe_close_code, is_valid_close_code
-from ._errors import FrameError, InvalidPayloadError, ProtocolError
+from ._errors import InvalidPayloadError, ProtocolError
 from ._mask import Buffer
 from ._utf8 import decode_utf8
 
@@ -28,6 +28,7 @@ class Frame:
         rsv3: Third reserved bit.
 
     Raises:
+        TypeError: ``data`` is not bytes; a caller's bug.
         ValueError: The opcode is reserved, or a control frame is fragmented or too long; a caller's bug.
 
     Spec:
@@ -44,6 +45,8 @@ class Frame:
     def __post_init__(self) -> None:
         if self.opcode.__class__ is not Opcode:
             object.__setattr__(self, "opcode", Opcode(self.opcode))
+        if not isinstance(self.data, bytes):
+            raise TypeError(f"data must be bytes, not {type(self.data).__name__}")
         if self.opcode in CONTROL_OPCODES:
             if not self.fin:
                 raise ValueError("fin must be True in a control frame")
@@ -51,8 +54,9 @@ class Frame:
                 raise ValueError(f"data of a control frame must be at most 125 bytes long, not {len(self.data)}")
 
     def __str__(self) -> str:
-        flags = "".join(f" {name}" for name in ("fin", "rsv1", "rsv2", "rsv3") if getattr(self, name))
-        return f"{self.opcode.name}{flags} {shorten(self.data)} [{len(self.data)} bytes]"
+        flags = [name for name in ("fin", "rsv1", "rsv2", "rsv3") if getattr(self, name)]
+        data = [shorten(self.data)] if self.data else []
+        return " ".join([self.opcode.name, *flags, *data, f"[{len(self.data)} bytes]"])
 
 
 class Fragment:
@@ -136,7 +140,9 @@ class Close:
 
     def __str__(self) -> str:
         meaning = describe_close_code(self.code)
-        return f"{int(self.code)} ({meaning}) {self.reason}".rstrip()
+        # The reason is the peer's and this goes into logs: nothing that moves a cursor or starts a line.
+        reason = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in self.reason)
+        return f"{int(self.code)} ({meaning}) {reason}".rstrip()
 
     def serialize(self) -> bytes:
         """
@@ -147,7 +153,7 @@ class Close:
 
         Raises:
             TypeError: ``code`` is not an integer or ``reason`` is not a string; a caller's bug.
-            ValueError: ``code`` may not be sent or ``reason`` is too long; a caller's bug.
+            ValueError: ``code`` may not be sent, or ``reason`` is too long or holds a lone surrogate; a caller's bug.
 
         Spec:
             RFC 6455 §5.5.1, §7.4.
@@ -158,7 +164,10 @@ class Close:
             return b""
         if not is_valid_close_code(self.code):
             raise ValueError(f"code must be 1000-1003, 1007-1014 or 3000-4999, not {self.code}")
-        reason = self.reason.encode()
+        try:
+            reason = self.reason.encode()
+        except UnicodeEncodeError as exc:
+            raise ValueError(f"reason must be at most 123 bytes of UTF-8: {exc.reason} at {exc.start}") from exc
         if len(reason) > MAX_REASON_SIZE:
             raise ValueError(f"reason must be at most 123 bytes of UTF-8, not {len(reason)}")
         return self.code.to_bytes(2, "big") + reason
@@ -190,8 +199,8 @@ class Close:
             raise ProtocolError(f"Close frame with invalid code {code}")
         try:
             return cls(code, decode_utf8(data[2:]))
-        except FrameError as exc:
-            raise InvalidPayloadError(f"reason of a Close frame: {exc}") from exc
+        except InvalidPayloadError as exc:
+            raise InvalidPayloadError(f"reason of a Close frame: {exc}") from None
 
 
 def shorten(data: str | bytes) -> str:
@@ -204,8 +213,7 @@ def shorten(data: str | bytes) -> str:
     Returns:
         At most about 70 printable ASCII characters.
     """
-    if isinstance(data, str):
-        return ascii(data) if len(data) <= _SHOWN else f"{ascii(data[:_SHOWN])}..."
-    if len(data) > _SHOWN // 3:
-        return f"{bytes(data[: _SHOWN // 3]).hex(' ')} ..."
-    return bytes(data).hex(" ")
+    shown = f"{data[:_SHOWN]!a}" if isinstance(data, str) else data[: _SHOWN // 3].hex(" ")
+    if isinstance(data, bytes):
+        return shown if len(data) <= _SHOWN // 3 else f"{shown} ..."
+    return shown if len(data) <= _SHOWN and len(shown) <= _SHOWN + 2 else f"{shown[:_SHOWN]}{shown[0]}..."

@@ -10,7 +10,7 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 _KEY_SIZE = 4
 _POOL_KEYS = 1024
 
-# list.pop() and list.extend() are atomic with and without the GIL, so threads share the pool without a lock.
+# list.pop() and list.extend(list) are atomic with and without the GIL, so threads share the pool without a lock.
 _pool: list[bytes] = []
 if hasattr(os, "register_at_fork"):
     # A forked child must not use the keys that its parent is going to use (RFC 6455 §10.3: unpredictable).
@@ -23,11 +23,11 @@ def apply_mask(data: Buffer, key: Buffer, offset: int = 0) -> bytes:
 
     Args:
         data: Payload; any length, bytes; read only, not kept.
-        key: Masking key; exactly 4 bytes.
+        key: Masking key; exactly 4 bytes; read only, not kept.
         offset: Index of ``data[0]`` in the whole payload; bytes, >= 0.
 
     Returns:
-        A new object of ``len(data)`` bytes.
+        A new object, as long as the payload.
 
     Raises:
         ValueError: ``key`` is not 4 bytes long, or ``offset`` is negative. A caller's bug, never the peer's.
@@ -38,6 +38,7 @@ def apply_mask(data: Buffer, key: Buffer, offset: int = 0) -> bytes:
     Cost:
         Linear; one big-integer XOR.
     """
+    data, key = flatten(data), flatten(key)
     if len(key) != _KEY_SIZE:
         raise ValueError(f"key must be 4 bytes long, not {len(key)}")
     if offset < 0:
@@ -66,5 +67,12 @@ def new_masking_key() -> bytes:
         return _pool.pop()
     except IndexError:
         fresh = os.urandom(_KEY_SIZE * _POOL_KEYS)
-        _pool.extend(fresh[i : i + _KEY_SIZE] for i in range(_KEY_SIZE, len(fresh), _KEY_SIZE))
+        _pool.extend([fresh[i : i + _KEY_SIZE] for i in range(_KEY_SIZE, len(fresh), _KEY_SIZE)])
         return fresh[:_KEY_SIZE]
+
+
+def flatten(data: Buffer) -> Buffer:
+    """Give a buffer whose items are its bytes, a copy only if ``data`` is a memory view of another shape."""
+    if isinstance(data, memoryview) and not (data.format == "B" and data.ndim == 1 and data.c_contiguous):
+        return data.tobytes()
+    return data
