@@ -68,6 +68,8 @@ def _sdist(package: Package, path: Path, stem: str) -> Iterator[str]:
         expected |= _files(package.folder, folder)
     if missing := sorted(expected - names):
         yield f"lacks {missing}"
+    if not package.is_meta and not any(name.startswith("tests/test_") for name in names):
+        yield "holds no tests"
     if f"src/{META}/__init__.py" in names:
         yield f"holds a stray {META}/__init__.py"
     yield from _metadata(package, metadata)
