@@ -78,6 +78,16 @@ class _FrameReader(ABC):
         """Whether the stream stands inside a frame or a fragmented message; never after its end or an error."""
         return bool(self._rest) or self._left != _BETWEEN_FRAMES or self._in_message
 
+    def stop(self) -> None:
+        """
+        Discard all later bytes, as if the stream had broken a rule.
+
+        Spec:
+            RFC 6455 §7.1.7.
+        """
+        self._stopped = True
+        self._rest = b""
+
     def _read(self, data: Buffer) -> None:
         if self._stopped:
             return  # RFC 6455 §5.5.1, §7.1.7: nothing after a Close frame or a violation counts

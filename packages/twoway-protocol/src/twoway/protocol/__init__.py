@@ -1,0 +1,86 @@
+"""
+A WebSocket connection without I/O: bytes in, events out, and time is an argument.
+
+| module | holds |
+|---|---|
+| `_state` | states, transitions and causes, as data |
+| `_options` | the settings of connections |
+| `_connection` | `Protocol`: what both sides have in common |
+| `_client`, `_server` | the two sides and their opening handshakes |
+| `_messages` | messages to frames: fragmentation and extensions |
+| `_keepalive` | when to ping, when to give up |
+| `_events` | what happens on a connection |
+| `_errors` | what users catch |
+| `testing` | two connected peers in memory |
+"""
+
+from __future__ import annotations
+
+from types import FunctionType
+
+from ._client import ClientProtocol, read_uri
+from ._connection import Protocol
+from ._errors import (
+    ConcurrencyError,
+    ConnectionClosed,
+    ConnectionClosedError,
+    ConnectionClosedOK,
+    InvalidHandshake,
+    InvalidHeader,
+    InvalidMessage,
+    InvalidNegotiation,
+    InvalidOrigin,
+    InvalidState,
+    InvalidStatus,
+    InvalidUpgrade,
+    InvalidURI,
+    SecurityError,
+    WebSocketException,
+)
+from ._events import Closed, Event, HandshakeFailed, PingAcknowledged, TimerLate
+from ._keepalive import check_seconds
+from ._options import ClientOptions, LoggerLike, MaxSize, Options, Origins, ServerOptions
+from ._server import ServerProtocol
+from ._state import TRANSITIONS, Cause, State, Trigger
+
+__all__ = [
+    "TRANSITIONS",
+    "Cause",
+    "ClientOptions",
+    "ClientProtocol",
+    "Closed",
+    "ConcurrencyError",
+    "ConnectionClosed",
+    "ConnectionClosedError",
+    "ConnectionClosedOK",
+    "Event",
+    "HandshakeFailed",
+    "InvalidHandshake",
+    "InvalidHeader",
+    "InvalidMessage",
+    "InvalidNegotiation",
+    "InvalidOrigin",
+    "InvalidState",
+    "InvalidStatus",
+    "InvalidURI",
+    "InvalidUpgrade",
+    "LoggerLike",
+    "MaxSize",
+    "Options",
+    "Origins",
+    "PingAcknowledged",
+    "Protocol",
+    "SecurityError",
+    "ServerOptions",
+    "ServerProtocol",
+    "State",
+    "TimerLate",
+    "Trigger",
+    "WebSocketException",
+    "check_seconds",
+    "read_uri",
+]
+
+for _name in __all__:
+    if isinstance(globals()[_name], (type, FunctionType)):
+        globals()[_name].__module__ = __name__

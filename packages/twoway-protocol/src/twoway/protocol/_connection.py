@@ -1,0 +1,689 @@
+"""A connection without I/O: bytes in, events out, and time is an argument."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from twoway.frames import (
+    Buffer,
+    Close,
+    CloseCode,
+    Extension,
+    Fragment,
+    FrameError,
+    Item,
+    MessageDecoder,
+    Opcode,
+    Ping,
+    Pong,
+    encode_frame,
+    shorten,
+)
+from twoway.http import HTTPError, Request, RequestParser, Response, ResponseParser
+
+from ._errors import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidState,
+    convert_http_error,
+    make_connection_closed,
+)
+from ._events import Closed, Event, HandshakeFailed, PingAcknowledged, TimerLate
+from ._keepalive import Keepalive, PendingPings, Verdict
+from ._messages import MessageEncoder
+from ._options import Options
+from ._state import TRANSITIONS, Cause, State, Trigger
+
+_DEBUG = 10
+_MESSAGES = (str, bytes, Fragment)
+# Close codes by which the peer says that the fault is ours (RFC 6455 §7.4.1).
+_BLAME = frozenset({1002, 1003, 1007, 1008, 1009, 1010})
+
+
+class Protocol(ABC):
+    """
+    Be what both sides of a connection have in common.
+
+    The integrator feeds bytes with `receive_data` and `receive_eof`, takes `events`, writes what `data_to_send`
+    gives, then looks at `half_close` and `aborted`, and calls `handle_deadline` when `next_deadline` has come.
+    Times are seconds on any clock that does not go back; ``now`` is the current time on it.
+
+    Not safe for use by several threads at once: an integrator with threads brings its own lock.
+
+    Attributes:
+        options: The settings.
+        state: The state of the connection.
+        subprotocol: What was negotiated, None before and without one.
+        extensions: What was negotiated, in order.
+        request: The request of the opening handshake, None until it was sent or received.
+        response: The answer to it, None until it was sent or received.
+        handshake_exc: Why the opening handshake failed, None if it did not.
+        close_rcvd: The Close frame that was received, None if there was none.
+        close_sent: The Close frame that was sent, None if there was none.
+        close_rcvd_then_sent: Whether the received one came first; None unless there are both.
+        cause: Why the connection ends, None while nothing ends it.
+        latency: Time between the last answered ping and its pong; seconds, 0 before the first.
+        half_close: Whether the sending side is to be closed once `data_to_send` is empty.
+        aborted: Whether the transport is to be dropped at once.
+
+    Spec:
+        RFC 6455 §4 to §7.
+    """
+
+    _client: bool
+
+    def __init__(self, options: Options, now: float) -> None:
+        self.options = options
+        self.state = State.CONNECTING
+        self.subprotocol: str | None = None
+        self.extensions: Sequence[Extension] = ()
+        self.request: Request | None = None
+        self.response: Response | None = None
+        self.handshake_exc: InvalidHandshake | None = None
+        self.close_rcvd: Close | None = None
+        self.close_sent: Close | None = None
+        self.close_rcvd_then_sent: bool | None = None
+        self.cause: Cause | None = None
+        self.latency = 0.0
+        self.half_close = False
+        self.aborted = False
+        self._error: BaseException | None = None  # what is behind `cause`
+        self._events: list[Event] = []
+        self._output: list[bytes] = []
+        self._parser: RequestParser | ResponseParser | None = None
+        self._decoder: MessageDecoder | None = None
+        self._encoder: MessageEncoder | None = None
+        self._keepalive = Keepalive(options.ping_interval, options.ping_timeout)
+        self._pings: PendingPings | None = None
+        self._writing = True
+        self._held_pong: bytes | None = None
+        self._active = False  # whether extensions worked since the last look
+        self._open_by = None if options.open_timeout is None else now + options.open_timeout
+        self._close_by: float | None = None
+        self._expires: float | None = None
+        self._release_at: float | None = None
+        logger = options.logger
+        self._logger = logger if logger is not None and logger.isEnabledFor(_DEBUG) else None
+
+    # Receiving
+
+    def receive_data(self, data: Buffer, now: float) -> None:
+        """
+        Take bytes from the network.
+
+        Args:
+            data: Any number of bytes; read only, not kept.
+            now: Current time; seconds.
+
+        What they mean is given by `events`; what they are answered with by `data_to_send`. This never raises
+        because of the bytes. When a rule is broken, the events before it are there, the connection is failed
+        with the right close code, and later bytes are discarded.
+
+        Spec:
+            RFC 6455 §5 to §7; §7.1.7 for failing.
+        """
+        self._keepalive.received_at = now
+        decoder = self._decoder
+        if decoder is None:
+            self._receive_handshake(data, now)
+            return
+        items = decoder.feed(data)
+        if self.state is State.CLOSED:
+            return
+        if self._logger is not None:
+            self._log_items(items)
+        for item in items:
+            if isinstance(item, _MESSAGES):
+                self._events.append(item)
+            else:
+                self._receive_control(item, now)
+        if decoder.error is not None and self._error is None:
+            self._fail_frames(decoder.error, now)
+
+    def receive_eof(self, now: float, error: OSError | None = None) -> None:
+        """
+        Take note that nothing more will come from the network, and nothing more can be sent.
+
+        Args:
+            now: Current time; seconds.
+            error: What the operating system says, None for a clean end of the stream.
+
+        Spec:
+            RFC 6455 §7.1.4, §7.1.5: without a Close frame the code is 1006.
+        """
+        if self.state is State.CLOSED:
+            return
+        if self.state is State.CONNECTING:
+            self._end_handshake(now, error)
+        if self._error is None and self.close_rcvd_then_sent is None:
+            self._error = error
+        self._set_cause(Cause.VANISHED if error is None else Cause.OS_ERROR)
+        self._lose()
+
+    def events(self) -> list[Event]:
+        """
+        Take the events since the last call.
+
+        Returns:
+            In the order of the wire: messages as ``str`` or ``bytes``, parts of messages as `Fragment`, control
+            frames as `Ping`, `Pong` and `Close`, and the other events; `Closed` is the last one.
+        """
+        events = self._events
+        if events:
+            self._events = []
+        return events
+
+    # Sending
+
+    def send_text(self, data: str | Buffer, fin: bool = True, *, compress: bool | None = None) -> None:
+        """
+        Send a text message, or with ``fin=False`` its first frame.
+
+        Args:
+            data: Text, or its UTF-8; any length; not kept.
+            fin: Whether the message ends with this frame.
+            compress: Whether to compress the message; None lets the extension decide.
+
+        Raises:
+            ConnectionClosed: The connection is closing or closed.
+            InvalidState: The connection is not open yet, or a fragmented message is being sent; a caller's bug.
+            TypeError: ``data`` has the wrong type; a caller's bug.
+            ValueError: ``data`` is not UTF-8; a caller's bug.
+
+        Spec:
+            RFC 6455 §5.6, §6.1.
+        """
+        self._start_message(Opcode.TEXT, data, fin, compress)
+
+    def send_binary(self, data: Buffer, fin: bool = True, *, compress: bool | None = None) -> None:
+        """
+        Send a binary message, or with ``fin=False`` its first frame.
+
+        Args:
+            data: Any length, bytes; not kept.
+            fin: Whether the message ends with this frame.
+            compress: Whether to compress the message; None lets the extension decide.
+
+        Raises:
+            ConnectionClosed: The connection is closing or closed.
+            InvalidState: The connection is not open yet, or a fragmented message is being sent; a caller's bug.
+            TypeError: ``data`` has the wrong type; a caller's bug.
+
+        Spec:
+            RFC 6455 §5.6, §6.1.
+        """
+        self._start_message(Opcode.BINARY, data, fin, compress)
+
+    def send_continuation(self, data: str | Buffer, fin: bool = True) -> None:
+        """
+        Send the next frame of a message.
+
+        Args:
+            data: Payload of the message's kind; any length; not kept.
+            fin: Whether the message ends with this frame.
+
+        Raises:
+            ConnectionClosed: The connection is closing or closed.
+            InvalidState: No fragmented message is being sent; a caller's bug.
+            TypeError: ``data`` has the wrong type; a caller's bug.
+            ValueError: ``data`` is not UTF-8 in a text message; a caller's bug.
+
+        Spec:
+            RFC 6455 §5.4.
+        """
+        self._output.append(self._sending().go_on(data, fin))
+        self._log_sent("CONT", data, fin)
+
+    def ping(self, data: str | Buffer | None = None, *, now: float) -> bytes:
+        """
+        Send a ping; a `PingAcknowledged` event tells when it was answered.
+
+        Args:
+            data: 0 to 125 bytes, text as UTF-8; None picks something unique.
+            now: Current time; seconds.
+
+        Returns:
+            The data, by which the event names the ping.
+
+        Raises:
+            ConnectionClosed: The connection is closing or closed.
+            InvalidState: The connection is not open yet; a caller's bug.
+            TypeError: ``data`` has the wrong type; a caller's bug.
+            ValueError: ``data`` is too long, or equals that of a ping that is not answered yet; a caller's bug.
+
+        Spec:
+            RFC 6455 §5.5.2.
+        """
+        self._sending()
+        payload = None if data is None else _control_payload(data)
+        if self._pings is None:
+            self._pings = PendingPings()
+        payload = self._pings.add(payload, now)
+        self._send_control(Opcode.PING, payload)
+        return payload
+
+    def pong(self, data: str | Buffer = b"") -> None:
+        """
+        Send a pong that nobody asked for; pings are answered without it.
+
+        Args:
+            data: 0 to 125 bytes, text as UTF-8.
+
+        Raises:
+            ConnectionClosed: The connection is closing or closed.
+            InvalidState: The connection is not open yet; a caller's bug.
+            TypeError: ``data`` has the wrong type; a caller's bug.
+            ValueError: ``data`` is too long; a caller's bug.
+
+        Spec:
+            RFC 6455 §5.5.3: a unidirectional heartbeat.
+        """
+        self._sending()
+        self._send_control(Opcode.PONG, _control_payload(data))
+
+    def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "", *, now: float) -> None:
+        """
+        Begin the closing handshake; nothing is done when it has begun already.
+
+        Args:
+            code: 1000-1003, 1007-1014 or 3000-4999; 1005 sends a Close frame without a code.
+            reason: At most 123 bytes of UTF-8.
+            now: Current time; seconds. What comes after is limited by ``close_timeout``.
+
+        Raises:
+            InvalidState: The connection is not open yet; a caller's bug.
+            TypeError: An argument has the wrong type; a caller's bug.
+            ValueError: An argument is out of range; a caller's bug.
+
+        Spec:
+            RFC 6455 §7.1.2.
+        """
+        close = Close(code, reason)
+        close.serialize()
+        if self.state is State.CONNECTING:
+            raise InvalidState("the opening handshake is not finished")
+        if self.state is State.OPEN:
+            self._begin_close(close, Trigger.CLOSE_SENT, Cause.LOCAL_CLOSE, now)
+
+    def fail(self, code: int, reason: str = "", *, now: float, error: BaseException | None = None) -> None:
+        """
+        Fail the connection: say why, and discard whatever the peer still sends.
+
+        Args:
+            code: As in `close`.
+            reason: As in `close`.
+            now: Current time; seconds.
+            error: What is behind it; chained to the exceptions that tell about the end.
+
+        Raises:
+            TypeError: An argument has the wrong type; a caller's bug.
+            ValueError: An argument is out of range; a caller's bug.
+
+        Spec:
+            RFC 6455 §7.1.7.
+        """
+        close = Close(code, reason)
+        close.serialize()
+        self._fail(close, Cause.FAILED, now, error)
+
+    def abort(self) -> None:
+        """
+        Drop the connection at once, in any state: nothing more is sent or received.
+
+        Spec:
+            RFC 6455 §7.1.1: allowed where the closing handshake cannot be completed.
+        """
+        self._abort(Cause.ABORTED)
+
+    def data_to_send(self) -> list[bytes]:
+        """
+        Take what is to be written to the network, in order.
+
+        Returns:
+            Buffers; none is empty. After they are written, look at `half_close` and `aborted`.
+        """
+        output = self._output
+        if output:
+            self._output = []
+        return output
+
+    # Backpressure, as the integrator reports it
+
+    def pause_reading(self, now: float) -> None:
+        """
+        Take note that the integrator does not read: the peer cannot show life now.
+
+        Args:
+            now: Current time; seconds.
+        """
+        self._keepalive.pause(now)
+
+    def resume_reading(self, now: float) -> None:
+        """
+        Take note that the integrator reads again; `next_deadline` may be earlier than before.
+
+        Args:
+            now: Current time; seconds.
+        """
+        self._keepalive.resume(now)
+
+    def pause_writing(self) -> None:
+        """
+        Take note that the write buffer is full: only the newest ping will be answered.
+
+        Spec:
+            RFC 6455 §5.5.3: a pong for only the most recently processed ping.
+        """
+        self._writing = False
+
+    def resume_writing(self) -> None:
+        """Take note that the write buffer has room again; look at `data_to_send`."""
+        self._writing = True
+        held, self._held_pong = self._held_pong, None
+        if held is not None and self.close_sent is None:
+            self._send_control(Opcode.PONG, held)
+
+    # Time
+
+    def next_deadline(self) -> float | None:
+        """
+        Say when `handle_deadline` wants to be called.
+
+        Returns:
+            A time on the caller's clock, None for never. A call that comes too early does no harm, so that a
+            timer need not be moved when the deadline moves into the future.
+        """
+        if self.state is State.OPEN:
+            times = (self._keepalive.next_deadline(), self._expires, self._release_at)
+        else:
+            times = (self._open_by, self._close_by, None)
+        return min((time for time in times if time is not None), default=None)
+
+    def handle_deadline(self, now: float) -> None:
+        """
+        Do what is due: send a ping, give up on the peer, end a handshake that takes too long.
+
+        Args:
+            now: Current time; seconds.
+        """
+        if self._open_by is not None and now >= self._open_by:
+            self._open_by = None
+            self._open_overdue(now)
+        if self._close_by is not None and now >= self._close_by:
+            self._close_by = None
+            self._abort(Cause.CLOSE_TIMEOUT)
+        if self.state is State.OPEN:
+            self._check_keepalive(now)
+            self._check_age(now)
+
+    # How the connection ended
+
+    @property
+    def close_code(self) -> int | None:
+        """Give the close code of the connection, None while it is not CLOSED (RFC 6455 §7.1.5)."""
+        if self.state is not State.CLOSED:
+            return None
+        return CloseCode.ABNORMAL_CLOSURE if self.close_rcvd is None else self.close_rcvd.code
+
+    @property
+    def close_reason(self) -> str | None:
+        """Give the close reason of the connection, None while it is not CLOSED (RFC 6455 §7.1.6)."""
+        if self.state is not State.CLOSED:
+            return None
+        return "" if self.close_rcvd is None else self.close_rcvd.reason
+
+    @property
+    def close_exc(self) -> ConnectionClosed:
+        """
+        Make the exception that tells how the connection ended, or why it is closing.
+
+        Raises:
+            InvalidState: Nothing ends the connection yet; a caller's bug.
+        """
+        if self.cause is None:
+            raise InvalidState("the connection is not closed and not closing")
+        return make_connection_closed(
+            self.close_rcvd, self.close_sent, self.close_rcvd_then_sent, self.cause, self._error
+        )
+
+    # What the sides do differently
+
+    @abstractmethod
+    def _receive_handshake(self, data: Buffer, now: float) -> None:
+        """Take bytes that come before the connection is open, or after its handshake failed."""
+
+    @abstractmethod
+    def _open_overdue(self, now: float) -> None:
+        """Give up on the opening handshake."""
+
+    # Opening
+
+    def _open(self, now: float, early: bytes) -> None:
+        """Go from CONNECTING to OPEN; `early` came right after the peer's handshake."""
+        options = self.options
+        self._move(Trigger.HANDSHAKE_DONE)
+        self._parser = None
+        self._open_by = None
+        max_size, max_fragment_size = options.max_sizes
+        self._decoder = MessageDecoder(
+            masked=not self._client,
+            extensions=self.extensions,
+            max_size=max_size,
+            max_fragment_size=max_fragment_size,
+            max_fragments=options.max_fragments,
+            fragments=options.fragments,
+        )
+        self._encoder = MessageEncoder(self._client, self.extensions)
+        self._keepalive.start(now)
+        if options.max_lifetime is not None:
+            self._expires = now + options.max_lifetime
+        if options.idle_release is not None and self.extensions:
+            self._release_at = now + options.idle_release
+        if early:
+            self.receive_data(early, now)
+
+    def _fail_handshake(self, error: InvalidHandshake, cause: Cause, now: float) -> None:
+        self.handshake_exc = error
+        self._error = error
+        self._set_cause(cause)
+        self._move(Trigger.HANDSHAKE_FAILED)
+        self._parser = None
+        self._open_by = None
+        self._limit_close(now)
+        self.half_close = True
+        self._events.append(HandshakeFailed(error))
+
+    def _end_handshake(self, now: float, error: OSError | None) -> None:
+        """The stream ends while CONNECTING."""
+        try:
+            if self._parser is not None:
+                self._finish_parser(now)
+            if self.state is State.CONNECTING:
+                raise InvalidHandshake("connection closed before the opening handshake was finished")
+        except HTTPError as exc:
+            self._fail_handshake(convert_http_error(exc), Cause.VANISHED, now)
+        except InvalidHandshake as exc:
+            exc.__cause__ = error
+            self._fail_handshake(exc, Cause.VANISHED, now)
+
+    def _finish_parser(self, now: float) -> None:
+        """Tell the parser that the stream ends; a response may end with it."""
+        if self._parser is not None:
+            self._parser.receive_eof()
+
+    # Frames
+
+    def _sending(self) -> MessageEncoder:
+        if self.state is not State.OPEN or self._encoder is None:
+            if self.state is State.CONNECTING:
+                raise InvalidState("the opening handshake is not finished")
+            raise self.close_exc
+        return self._encoder
+
+    def _start_message(self, opcode: Opcode, data: str | Buffer, fin: bool, compress: bool | None) -> None:
+        self._output.append(self._sending().start(opcode, data, fin, compress))
+        self._active = True
+        self._log_sent(opcode.name, data, fin)
+
+    def _send_control(self, opcode: Opcode, payload: bytes) -> None:
+        self._output.append(encode_frame(opcode, payload, True, 0, self._client))
+        self._log_sent(opcode.name, payload, True)
+
+    def _receive_control(self, item: Item, now: float) -> None:
+        if isinstance(item, Close):
+            self._receive_close(item, now)
+            return
+        if isinstance(item, Ping):
+            self._answer(item.data)
+            self._events.append(item)
+        elif isinstance(item, Pong):
+            self._events.append(item)
+            for data, latency in self._pings.acknowledge(item.data, now) if self._pings is not None else ():
+                self.latency = latency
+                self._events.append(PingAcknowledged(data, latency))
+
+    def _answer(self, data: bytes) -> None:
+        if self.close_sent is not None:
+            return  # RFC 6455 §5.5.1: no frames after a Close frame
+        if self._writing:
+            self._send_control(Opcode.PONG, data)
+        else:
+            self._held_pong = data
+
+    def _receive_close(self, close: Close, now: float) -> None:
+        self.close_rcvd = close
+        self._events.append(close)
+        if self.close_sent is None:
+            # RFC 6455 §5.5.1: answer with the code that was received.
+            self.close_rcvd_then_sent = True
+            cause = Cause.LOCAL_ERROR if close.code in _BLAME else Cause.REMOTE_CLOSE
+            self._begin_close(Close(close.code, close.reason), Trigger.CLOSE_RECEIVED, cause, now)
+        else:
+            self.close_rcvd_then_sent = False
+            self._move(Trigger.CLOSE_RECEIVED)
+        if not self._client:
+            self.half_close = True  # RFC 6455 §7.1.1: the server ends the TCP connection first
+
+    # Closing
+
+    def _begin_close(self, close: Close, trigger: Trigger, cause: Cause, now: float) -> None:
+        self._send_control(Opcode.CLOSE, close.serialize())
+        self.close_sent = close
+        self._set_cause(cause)
+        self._move(trigger)
+        self._limit_close(now)
+
+    def _limit_close(self, now: float) -> None:
+        if self._close_by is None and self.options.close_timeout is not None:
+            self._close_by = now + self.options.close_timeout
+
+    def _fail_frames(self, error: FrameError, now: float) -> None:
+        reason = str(error).encode()[:123].decode(errors="ignore")
+        self._fail(Close(error.close_code, reason), Cause.REMOTE_ERROR, now, error)
+
+    def _fail(self, close: Close, cause: Cause, now: float, error: BaseException | None) -> None:
+        if self.state in (State.CONNECTING, State.CLOSED):
+            self._abort(cause, error)
+            return
+        if self._error is None:
+            self._error = error
+        if self.close_sent is None:
+            self._begin_close(close, Trigger.FAILED, cause, now)
+        else:
+            self._set_cause(cause)
+            self._move(Trigger.FAILED)
+        if self._decoder is not None:
+            self._decoder.stop()
+        self.half_close = True
+
+    def _abort(self, cause: Cause, error: BaseException | None = None) -> None:
+        if self.state is State.CLOSED:
+            return
+        if self._error is None:
+            self._error = error
+        self._set_cause(cause)
+        if self.state is State.CONNECTING and self.handshake_exc is None:
+            self.handshake_exc = InvalidHandshake(f"opening handshake failed: {cause.value}")
+            self._events.append(HandshakeFailed(self.handshake_exc))
+        self._output.clear()
+        self.aborted = True
+        self._lose()
+
+    def _lose(self) -> None:
+        self._move(Trigger.LOST)
+        self.half_close = True
+        self._parser = None
+        self._open_by = self._close_by = None
+        self._held_pong = None
+        if self._decoder is not None:
+            self._decoder.stop()
+        for extension in self.extensions:
+            extension.close()
+        self._events.append(Closed(self.close_exc))
+
+    def _set_cause(self, cause: Cause) -> None:
+        """Keep the first cause, but let a missing answer to our Close frame replace our wish to close."""
+        if self.cause is None:
+            self.cause = cause
+        elif self.cause in (Cause.LOCAL_CLOSE, Cause.LIFETIME) and self.close_rcvd is None:
+            self.cause = cause
+
+    def _move(self, trigger: Trigger) -> None:
+        self.state = TRANSITIONS[self.state][trigger]
+
+    # Deadlines
+
+    def _check_keepalive(self, now: float) -> None:
+        verdict, lag = self._keepalive.check(now)
+        if lag:
+            self._events.append(TimerLate(lag))
+        if verdict is Verdict.PING:
+            self.ping(now=now)
+        elif verdict is Verdict.VANISHED:
+            self._fail(Close(CloseCode.INTERNAL_ERROR, "keepalive ping timeout"), Cause.HEARTBEAT, now, None)
+
+    def _check_age(self, now: float) -> None:
+        if self._release_at is not None and now >= self._release_at and self.options.idle_release is not None:
+            if not self._active:
+                for extension in self.extensions:
+                    extension.release()
+            self._active = False
+            self._release_at = now + self.options.idle_release
+        if self._expires is not None and now >= self._expires and self.state is State.OPEN:
+            close = Close(CloseCode.GOING_AWAY, "connection reached its largest age")
+            self._begin_close(close, Trigger.CLOSE_SENT, Cause.LIFETIME, now)
+
+    # Logging
+
+    def _log_items(self, items: Sequence[Item]) -> None:
+        for item in items:
+            self._debug("< %s", _describe(item))
+
+    def _log_sent(self, kind: str, data: str | Buffer, fin: bool) -> None:
+        if self._logger is not None:
+            text = data if isinstance(data, str) else bytes(data)
+            self._debug("> %s%s %s", kind, "" if fin else " (to be continued)", shorten(text))
+
+    def _debug(self, message: str, *args: object) -> None:
+        if self._logger is not None:
+            self._logger.debug(message, *args)
+
+
+def _control_payload(data: str | Buffer) -> bytes:
+    if not isinstance(data, (str, bytes, bytearray, memoryview)):
+        raise TypeError(f"data must be str or bytes-like, not {type(data).__name__}")
+    payload = data.encode() if isinstance(data, str) else bytes(data)
+    if len(payload) > 125:
+        raise ValueError(f"data must be at most 125 bytes long, not {len(payload)}")
+    return payload
+
+
+def _describe(item: Item) -> str:
+    if isinstance(item, str):
+        return f"TEXT {shorten(item)} [{len(item)} characters]"
+    if isinstance(item, bytes):
+        return f"BINARY {shorten(item)} [{len(item)} bytes]"
+    if isinstance(item, Fragment):
+        return f"FRAGMENT {shorten(item.data)}{' (end)' if item.final else ''}"
+    return f"CLOSE {item}" if isinstance(item, Close) else f"{type(item).__name__.upper()} {shorten(item.data)}"

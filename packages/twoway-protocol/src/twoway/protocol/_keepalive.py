@@ -1,0 +1,158 @@
+"""Keepalive and heartbeat: when to ping, and when the peer is gone. Time is an argument."""
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+
+from twoway.frames import check_limit
+
+#: A deadline that is handled later than this was missed by us, not by the peer; seconds.
+LATE = 0.1
+
+
+class Verdict(Enum):
+    """Say what is to be done when a deadline has come."""
+
+    NOTHING = 0
+    PING = 1
+    VANISHED = 2
+
+
+class Keepalive:
+    """
+    Decide when to ping and when to give up.
+
+    A peer is alive if any byte of it came after the last ping. While our own side does not read, and for as long
+    as our own timer was late, the peer has no chance to show life: that time does not count.
+
+    Args:
+        interval: From one ping to the next; seconds, None for no pings.
+        timeout: From a ping to a sign of life; seconds, None to wait for ever.
+    """
+
+    __slots__ = ("_credit", "_interval", "_overdue_first", "_paused_at", "_pending", "_sent", "_timeout", "received_at")
+
+    def __init__(self, interval: float | None, timeout: float | None) -> None:
+        self._interval = interval
+        self._timeout = timeout
+        #: When the last byte since the last ping came, None if none has; set by the owner for each read.
+        self.received_at: float | None = None
+        self._sent: float | None = None  # the last ping, or the start
+        self._pending = False  # that ping has not been answered, as far as was looked
+        self._overdue_first = False  # the next ping was due, but the last one is still unanswered
+        self._paused_at: float | None = None
+        self._credit = 0.0  # time since the ping that does not count
+
+    def start(self, now: float) -> None:
+        """Begin when the connection opens."""
+        self._sent = now
+
+    def pause(self, now: float) -> None:
+        """Stop the clock: we do not read."""
+        if self._paused_at is None:
+            self._paused_at = now
+
+    def resume(self, now: float) -> None:
+        """Go on: we read again."""
+        if self._paused_at is not None:
+            self._credit += now - self._paused_at
+            self._paused_at = None
+
+    def next_deadline(self) -> float | None:
+        """Say when `check` wants to be called; None for never."""
+        if self._interval is None or self._sent is None:
+            return None
+        due = self._sent + self._interval
+        overdue = self._overdue()
+        if overdue is None:
+            return None if self._overdue_first else due
+        return overdue if self._overdue_first else min(due, overdue)
+
+    def check(self, now: float) -> tuple[Verdict, float]:
+        """Judge the situation; also tells by how many seconds the timer was late when that matters."""
+        deadline = self.next_deadline()
+        if deadline is None or now < deadline or self._sent is None or self._interval is None:
+            return Verdict.NOTHING, 0.0
+        if self._pending and self.received_at is not None:
+            self._pending = self._overdue_first = False
+        overdue = self._overdue()
+        if overdue is not None and now >= overdue:
+            lag = now - overdue
+            if lag <= LATE:
+                return Verdict.VANISHED, 0.0
+            # Bytes may wait in the socket that nobody had time to read: look again after they could be.
+            self._credit += lag + LATE
+            return Verdict.NOTHING, lag
+        if now < self._sent + self._interval:
+            return Verdict.NOTHING, 0.0
+        if self._pending:
+            self._overdue_first = True
+            return Verdict.NOTHING, 0.0
+        self._pending, self._sent, self._credit, self.received_at = True, now, 0.0, None
+        if self._paused_at is not None:
+            self._paused_at = now
+        return Verdict.PING, 0.0
+
+    def _overdue(self) -> float | None:
+        if not self._pending or self._timeout is None or self._paused_at is not None or self._sent is None:
+            return None
+        return self._sent + self._timeout + self._credit
+
+
+class PendingPings:
+    """
+    Remember pings until they are answered; the answer to one is an answer to those before it.
+
+    Spec:
+        RFC 6455 §5.5.3.
+    """
+
+    __slots__ = ("_sent",)
+
+    def __init__(self) -> None:
+        self._sent: dict[bytes, float] = {}
+
+    def add(self, data: bytes | None, now: float) -> bytes:
+        """Remember a ping; None picks data that no pending ping has. Raises ValueError for data in use."""
+        if data is None:
+            data = os.urandom(4)
+            while data in self._sent:
+                data = os.urandom(4)
+        elif data in self._sent:
+            raise ValueError("data must differ from that of every ping that waits for its pong")
+        self._sent[data] = now
+        return data
+
+    def acknowledge(self, data: bytes, now: float) -> list[tuple[bytes, float]]:
+        """Take a pong; give data and latency in seconds of all the pings that it answers, oldest first."""
+        if data not in self._sent:
+            return []
+        answered = []
+        for sent in list(self._sent):
+            answered.append((sent, now - self._sent.pop(sent)))
+            if sent == data:
+                break
+        return answered
+
+
+def check_seconds(name: str, value: float | None, *, positive: bool = False) -> None:
+    """
+    Check an argument that is a time.
+
+    Args:
+        name: Name of the argument, for the error.
+        value: Seconds, or None for no limit.
+        positive: Whether zero is refused.
+
+    Raises:
+        TypeError: ``value`` is neither a number nor None; a caller's bug.
+        ValueError: ``value`` is negative, or zero where it must not be; a caller's bug.
+    """
+    if isinstance(value, float):
+        if not value >= 0:
+            raise ValueError(f"{name} must be >= 0 seconds, not {value}")
+    else:
+        check_limit(name, value)
+    if positive and value == 0:
+        raise ValueError(f"{name} must be > 0 seconds, not {value}")

@@ -1,0 +1,136 @@
+"""Messages to frames on their way out: fragmentation and extensions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twoway.frames import (
+    Buffer,
+    Extension,
+    Frame,
+    InvalidPayloadError,
+    Opcode,
+    Utf8Decoder,
+    encode_frame,
+    reserved_bits,
+)
+
+from ._errors import InvalidState
+
+
+class MessageEncoder:
+    """
+    Serialize the data frames of one connection; one that may not be sent cannot be made.
+
+    Args:
+        masked: Whether frames go from client to server.
+        extensions: What was negotiated, in the order of the handshake; used, not copied.
+
+    Spec:
+        RFC 6455 §5.4, §5.6, §9.1.
+    """
+
+    __slots__ = ("_compress", "_extensions", "_masked", "_message", "_utf8")
+
+    def __init__(self, masked: bool, extensions: Sequence[Extension]) -> None:
+        self._masked = masked
+        self._extensions = extensions
+        self._message: Opcode | None = None  # the fragmented message that is being sent
+        self._compress: bool | None = None
+        self._utf8: Utf8Decoder | None = None
+
+    @property
+    def in_message(self) -> bool:
+        """Whether a fragmented message is being sent."""
+        return self._message is not None
+
+    def start(self, opcode: Opcode, data: str | Buffer, fin: bool, compress: bool | None) -> bytes:
+        """
+        Serialize the first frame of a message.
+
+        Args:
+            opcode: TEXT or BINARY.
+            data: Payload; a ``str`` only in a text message; read only, not kept.
+            fin: Whether it is the last frame, too.
+            compress: What to tell the extensions, for the whole message.
+
+        Returns:
+            The bytes for the wire.
+
+        Raises:
+            InvalidState: A fragmented message is being sent; a caller's bug.
+            TypeError: ``data`` does not fit the kind of message; a caller's bug.
+            ValueError: ``data`` is not UTF-8, or has a lone surrogate, in a text message; a caller's bug.
+
+        Spec:
+            RFC 6455 §5.4: fragments of one message must not be interleaved with another message.
+        """
+        if self._message is not None:
+            raise InvalidState("a fragmented message is being sent: finish it before the next one")
+        payload = self._check(opcode, data, fin)
+        if self._extensions:
+            frame = self._extend(opcode, payload, fin, compress)
+        else:
+            frame = encode_frame(opcode, payload, fin, 0, self._masked)
+        if not fin:
+            self._message, self._compress = opcode, compress
+        return frame
+
+    def go_on(self, data: str | Buffer, fin: bool) -> bytes:
+        """
+        Serialize the next frame of a message.
+
+        Args:
+            data: Payload; of the message's kind; read only, not kept.
+            fin: Whether the message ends with it.
+
+        Returns:
+            The bytes for the wire.
+
+        Raises:
+            InvalidState: No fragmented message is being sent; a caller's bug.
+            TypeError: ``data`` does not fit the kind of message; a caller's bug.
+            ValueError: ``data`` is not UTF-8, or has a lone surrogate, in a text message; a caller's bug.
+
+        Spec:
+            RFC 6455 §5.4.
+        """
+        if self._message is None:
+            raise InvalidState("no fragmented message is being sent")
+        payload = self._check(self._message, data, fin)
+        if self._extensions:
+            frame = self._extend(Opcode.CONT, payload, fin, self._compress)
+        else:
+            frame = encode_frame(Opcode.CONT, payload, fin, 0, self._masked)
+        if fin:
+            self._message = None
+        return frame
+
+    def _extend(self, opcode: Opcode, payload: str | Buffer, fin: bool, compress: bool | None) -> bytes:
+        data = payload.encode() if isinstance(payload, str) else bytes(payload)
+        frame = Frame(opcode, data, fin)
+        for extension in self._extensions:
+            frame = extension.encode(frame, compress=compress)
+        return encode_frame(frame.opcode, frame.data, frame.fin, reserved_bits(frame), self._masked)
+
+    def _check(self, opcode: Opcode, data: str | Buffer, fin: bool) -> str | Buffer:
+        if isinstance(data, str):
+            if opcode is not Opcode.TEXT:
+                raise TypeError("data must be bytes-like in a binary message, not str")
+            if self._utf8 is not None:
+                return self._check_utf8(data.encode(), fin)
+            return data
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError(f"data must be str or bytes-like, not {type(data).__name__}")
+        return self._check_utf8(data, fin) if opcode is Opcode.TEXT else data
+
+    def _check_utf8(self, data: Buffer, fin: bool) -> Buffer:
+        """Text that comes as bytes is checked over the fragments of its message (RFC 6455 §5.6)."""
+        utf8 = self._utf8 or Utf8Decoder()
+        try:
+            utf8.decode(data, fin)
+        except InvalidPayloadError as exc:
+            self._utf8 = None
+            raise ValueError(f"data of a text message must be UTF-8: {exc}") from exc
+        self._utf8 = None if fin else utf8
+        return data
