@@ -1,7 +1,7 @@
 """
 Run every check that needs nothing but the sources, all of them, and say at the end which failed.
 
-    python tools/check_style.py [--fix]
+    python tools/check_style.py [--fix] [CHECK ...]
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import sys
 from _workspace import ROOT, portions, python_path
 
 CHECKS = {
-    "ruff check": ["-m", "ruff", "check", "--quiet"],
-    "ruff format": ["-m", "ruff", "format", "--quiet", "--check"],
-    "import contracts": ["-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-logo"],
+    "ruff-check": ["-m", "ruff", "check", "--quiet"],
+    "ruff-format": ["-m", "ruff", "format", "--quiet", "--check"],
+    "imports": ["-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-logo"],
     "tree": ["tools/check_tree.py"],
     "sync": ["tools/sync.py", "--check"],
     "versions": ["tools/versions.py", "check"],
 }
 FIXES = {
-    "ruff check": ["-m", "ruff", "check", "--fix"],
-    "ruff format": ["-m", "ruff", "format"],
+    "ruff-check": ["-m", "ruff", "check", "--fix"],
+    "ruff-format": ["-m", "ruff", "format"],
     "sync": ["tools/sync.py"],
 }
 
@@ -38,13 +38,15 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description="Run the checks that need nothing but the sources.")
     parser.add_argument("--fix", action="store_true", help="mend first what can be mended")
-    if parser.parse_args().fix:
+    parser.add_argument("checks", nargs="*", metavar="CHECK", help=f"default: all of {', '.join(CHECKS)}")
+    options = parser.parse_args()
+    if options.fix:
         for arguments in FIXES.values():
             run(arguments)
     results = {}
-    for name, arguments in CHECKS.items():
+    for name in options.checks or CHECKS:
         print(f"--- {name}", flush=True)
-        results[name] = run(arguments)
+        results[name] = run(CHECKS[name])
     failed = [name for name, passed in results.items() if not passed]
     print(f"style: {len(results) - len(failed)} checks passed, {len(failed)} failed {', '.join(failed)}".rstrip())
     return bool(failed)

@@ -3,7 +3,7 @@ Install the peers of the interoperability tests unless they are here: a browser 
 
     python tools/peers.py
 
-chromium comes from apt-get where that is possible; otherwise the message says what to install by hand. ws goes to .tox/peers.
+chromium comes from apt-get where that is possible, otherwise a message says what to install. ws goes to .tox/peers.
 """
 
 from __future__ import annotations
