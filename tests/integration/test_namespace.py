@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PYPROJECTS = {
-    path.parent.name: tomllib.loads(path.read_text()) for path in ROOT.glob("packages/twoway-*/pyproject.toml")
-}
-PORTIONS = {name: f"twoway.{name.removeprefix('twoway-')}" for name in sorted(PYPROJECTS)}
+FILES = sorted(ROOT.glob("packages/twoway-*/pyproject.toml"))
+PYPROJECTS = {path.parent.name: tomllib.loads(path.read_text(encoding="utf-8")) for path in FILES}
+PORTIONS = {name: f"twoway.{name.removeprefix('twoway-')}" for name in PYPROJECTS}
 DRIVERS = {name for name, each in PYPROJECTS.items() if each.get("tool", {}).get("twoway", {}).get("performs-io")}
 IO_MODULES = {"asyncio", "selectors", "socket", "ssl", "subprocess", "threading"}
 
@@ -32,10 +31,13 @@ def test_no_namespace_file():
 
 @pytest.mark.parametrize("name", sorted(PORTIONS.keys() - DRIVERS))
 def test_importing_brings_no_io_module(name):
-    program = (
-        "import sys; before = set(sys.modules); import json, {}; print(json.dumps(sorted(set(sys.modules) - before)))"
-    )
-    assert not IO_MODULES & set(interpreter(program.format(PORTIONS[name])))
+    program = """
+import json, sys
+before = set(sys.modules)
+__import__(sys.argv[1])
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+    assert not IO_MODULES & set(interpreter(program, PORTIONS[name]))
 
 
 @pytest.mark.parametrize("name", PORTIONS)
@@ -43,7 +45,8 @@ def test_public_names(name):
     program = """
 import importlib, json, sys
 package = importlib.import_module(sys.argv[1])
-public = {each: getattr(getattr(package, each), "__module__", None) for each in package.__all__}
+found = {name: getattr(package, name) for name in package.__all__}
+public = {name: each.__module__ for name, each in found.items() if isinstance(each, type)}
 print(json.dumps({"all": package.__all__, "modules": public}))
 """
     report = interpreter(program, PORTIONS[name])
