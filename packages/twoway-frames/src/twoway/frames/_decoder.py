@@ -80,13 +80,16 @@ class _FrameReader(ABC):
 
     def stop(self) -> None:
         """
-        Discard all later bytes, as if the stream had broken a rule.
+        Discard all later bytes, and the unfinished message, as if the stream had broken a rule.
 
         Spec:
             RFC 6455 §7.1.7.
         """
         self._stopped = True
         self._rest = b""
+        self._left = _BETWEEN_FRAMES
+        self._in_message = False
+        self._forget()
 
     def _read(self, data: Buffer) -> None:
         if self._stopped:
@@ -100,10 +103,7 @@ class _FrameReader(ABC):
             self.error = exc.with_traceback(None)
             self._stopped = True
         if self._stopped:
-            self._rest = b""
-            self._left = _BETWEEN_FRAMES
-            self._in_message = False
-            self._forget()
+            self.stop()
 
     def _parse(self, data: bytes) -> None:
         # Hot: every echo cell of tools/bench runs through this loop when nothing is compiled.

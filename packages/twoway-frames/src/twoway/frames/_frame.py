@@ -75,6 +75,10 @@ class Fragment:
 
     __slots__ = ("data", "final", "first")
 
+    data: str | bytes
+    first: bool
+    final: bool
+
     def __init__(self, data: str | bytes, first: bool = False, final: bool = False) -> None:
         self.data = data
         self.first = first
