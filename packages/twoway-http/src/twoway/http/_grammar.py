@@ -12,7 +12,8 @@ TEXT = r"[\t\x20-\x7e\x80-\xff]*+"
 match_token = re.compile(TOKEN).fullmatch
 match_text = re.compile(TEXT).fullmatch
 match_target = re.compile(r"/[\x21\x22\x24-\x7e]*+").fullmatch
-match_host_name = re.compile(r"[A-Za-z0-9._~\-]++").fullmatch
+# RFC 1035 §2.3.4: labels of 1-63 bytes; resolvers fail on others in ways of their own.
+match_host_name = re.compile(r"[A-Za-z0-9_~\-]{1,63}(?:\.[A-Za-z0-9_~\-]{1,63})*+\.?").fullmatch
 
 # RFC 3986 §3.2.2: an IP-literal, or a reg-name, which IPv4 addresses are part of.
 _match_host = re.compile(

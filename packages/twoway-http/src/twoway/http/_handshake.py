@@ -120,7 +120,7 @@ def build_request(
     """
     more = _check_additional(additional_headers, "additional_headers", {"origin"} if origin is not None else set())
     headers = Headers()
-    headers["Host"] = _pop_host(more) or host or uri.host_header
+    headers["Host"] = more.pop("Host", uri.host_header if host is None else host)
     if split_host(headers["Host"]) is None:
         raise ValueError(f"host must be a host with or without port, not {shorten(headers['Host'])}")
     headers.update(UPGRADE_FIELDS)
@@ -287,10 +287,3 @@ def _check_additional(items: HeadersLike, argument: str, taken: set[str]) -> Hea
         if name.lower() in _RESERVED or name.lower() in taken:
             raise ValueError(f"{argument} must not hold {name}: the handshake sets it")
     return more
-
-
-def _pop_host(headers: Headers) -> str | None:
-    host = headers.get("Host")
-    if host is not None:
-        del headers["Host"]
-    return host

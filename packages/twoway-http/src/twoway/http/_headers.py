@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+_MISSING = object()
 _SECRET = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 
 
@@ -174,6 +175,34 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - unhashable, as every
             ValueError: ``name`` or ``value`` is not allowed in HTTP.
         """
         self._append(name, _check(name, value))
+
+    @overload
+    def pop(self, name: str, /) -> str: ...
+    @overload
+    def pop(self, name: str, default: str, /) -> str: ...
+    @overload
+    def pop(self, name: str, default: _T, /) -> str | _T: ...
+    def pop(self, name: str, default: object = _MISSING, /) -> object:
+        """
+        Remove the only value of a header and return it.
+
+        Args:
+            name: Name, in any case.
+            default: What to return when there is no such header.
+
+        Returns:
+            The value, or ``default``.
+
+        Raises:
+            KeyError: There is no such header and no default.
+            MultipleValuesError: There are several values; ``del headers[name]`` removes them all.
+        """
+        # The inherited method takes several values for none, and would leave credentials where they are.
+        if default is not _MISSING and name not in self:
+            return default
+        value = self[name]
+        del self[name]
+        return value
 
     @overload
     def setdefault(self, name: str, default: None = None, /) -> str: ...

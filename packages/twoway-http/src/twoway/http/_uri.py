@@ -9,10 +9,12 @@ from ._errors import URIError
 from ._grammar import compress_ipv6, match_host_name
 
 _match_uri = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*+)://([^/?#]*+)([^?#]*+)(?:\?([^#]*+))?(#.*+)?", re.DOTALL).fullmatch
-_match_authority = re.compile(r"(?:([^@]*+)@)?(?:\[([^\[\]@]*+)\]|([^:\[\]@]*+))(?::([0-9]{0,5}))?").fullmatch
+_match_authority = re.compile(r"(?:([^@\\]*+)@)?(?:\[([^\[\]@]*+)\]|([^:\[\]@]*+))(?::([0-9]{0,5}))?").fullmatch
 _match_literal = re.compile(r"([0-9A-Fa-f:.]++)(?:%(?:25)?([A-Za-z0-9._~\-]++))?").fullmatch
 _find_forbidden = re.compile(r"[\x00-\x20\x7f-\xa0]").search
 _find_control = re.compile(r"[\x00-\x1f\x7f]").search
+
+_match_kept = re.compile(r"[%:/?@!$&'()*+,;=\[\]A-Za-z0-9\-._~]*+").fullmatch
 
 _SECURE = {"ws": False, "wss": True}
 _SCHEMES = ("ws", "wss")
@@ -195,6 +197,3 @@ def _encode(text: str) -> str:
         return quote(text, safe=_KEPT)
     except UnicodeError:
         raise _Invalid("it holds a lone surrogate") from None
-
-
-_match_kept = re.compile(r"[%:/?@!$&'()*+,;=\[\]A-Za-z0-9\-._~]*+").fullmatch
