@@ -9,6 +9,7 @@ A WebSocket connection without I/O: bytes in, events out, and time is an argumen
 | `_client`, `_server` | the two sides and their opening handshakes |
 | `_messages` | messages to frames: fragmentation and extensions |
 | `_keepalive` | when to ping, when to give up |
+| `_inbox` | messages that wait for the application |
 | `_events` | what happens on a connection |
 | `_errors` | what users catch |
 | `testing` | two connected peers in memory |
@@ -38,6 +39,7 @@ from ._errors import (
     WebSocketException,
 )
 from ._events import Closed, Event, HandshakeFailed, PingAcknowledged, TimerLate
+from ._inbox import Inbox, MaxQueue, check_marks
 from ._keepalive import check_seconds
 from ._options import ClientOptions, LoggerLike, MaxSize, Options, Origins, ServerOptions
 from ._server import ServerProtocol
@@ -55,6 +57,7 @@ __all__ = [
     "ConnectionClosedOK",
     "Event",
     "HandshakeFailed",
+    "Inbox",
     "InvalidHandshake",
     "InvalidHeader",
     "InvalidMessage",
@@ -65,6 +68,7 @@ __all__ = [
     "InvalidURI",
     "InvalidUpgrade",
     "LoggerLike",
+    "MaxQueue",
     "MaxSize",
     "Options",
     "Origins",
@@ -77,6 +81,7 @@ __all__ = [
     "TimerLate",
     "Trigger",
     "WebSocketException",
+    "check_marks",
     "check_seconds",
     "read_uri",
 ]
