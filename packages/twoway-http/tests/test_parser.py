@@ -150,6 +150,8 @@ def test_nothing_is_kept_after_an_error():
     with pytest.raises(ParseError):
         parser.receive_data(b"nonsense\r\n")
     assert parser.receive_data(HANDSHAKE) is None
+    assert parser.take_rest() == b""
+    assert parser.receive_data(HANDSHAKE) is None
     assert parser.receive_eof() is None
     assert parser.take_rest() == b""
 

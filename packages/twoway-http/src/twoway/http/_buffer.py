@@ -30,7 +30,7 @@ class Buffer:
         self._data = bytearray()
         self._start = 0
         self._scanned = 0
-        self.eof = False
+        self.eof: bool = False
 
     def __len__(self) -> int:
         return len(self._data) - self._start

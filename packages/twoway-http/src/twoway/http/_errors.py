@@ -29,7 +29,7 @@ class HTTPError(Exception):
     headers: list[tuple[str, str]]
 
     def __init__(self, message: str, status: int = 400, headers: Iterable[tuple[str, str]] = ()) -> None:
-        super().__init__(message, status, headers)
+        # Exception.__init__ is left out: it would replace args, with which copies are made, by its own.
         self.message = message
         self.status = status
         self.headers = list(headers)
@@ -48,7 +48,6 @@ class ParseError(HTTPError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
-        self.args = (message,)
 
 
 class LimitError(HTTPError):
@@ -67,7 +66,6 @@ class LimitError(HTTPError):
 
     def __init__(self, what: str, limit: int, status: int = 431) -> None:
         super().__init__(f"HTTP {what} over the limit of {limit}", status)
-        self.args = (what, limit, status)
         self.what = what
         self.limit = limit
 
@@ -85,7 +83,6 @@ class VersionError(HTTPError):
 
     def __init__(self, version: str) -> None:
         super().__init__(f"unsupported HTTP version: {shorten(version)}", 505)
-        self.args = (version,)
         self.version = version
 
 
@@ -105,7 +102,6 @@ class MethodError(HTTPError):
 
     def __init__(self, method: str) -> None:
         super().__init__(f"unsupported HTTP method: {shorten(method)}", 405, [("Allow", "GET")])
-        self.args = (method,)
         self.method = method
 
 
@@ -127,7 +123,6 @@ class UpgradeError(HTTPError):
 
     def __init__(self, name: str, value: str | None = None) -> None:
         super().__init__(_describe("invalid", name, value), 426, UPGRADE_FIELDS)
-        self.args = (name, value)
         self.name = name
         self.value = value
 
@@ -159,7 +154,6 @@ class HeaderError(HTTPError):
         headers: Iterable[tuple[str, str]] = (),
     ) -> None:
         super().__init__(_describe(problem, name, value), status, headers)
-        self.args = (name, value, problem, status, self.headers)
         self.name = name
         self.value = value
         self.problem = problem
@@ -180,7 +174,6 @@ class HostError(HeaderError):
 
     def __init__(self, value: str | None = None, problem: str = "invalid", status: int = 400) -> None:
         super().__init__("Host", value, problem, status)
-        self.args = (value, problem, status)
 
 
 class OriginError(HeaderError):
@@ -198,7 +191,6 @@ class OriginError(HeaderError):
 
     def __init__(self, value: str | None = None, problem: str = "forbidden", status: int = 403) -> None:
         super().__init__("Origin", value, problem, status)
-        self.args = (value, problem, status)
 
 
 class StatusError(HTTPError):
@@ -220,7 +212,6 @@ class StatusError(HTTPError):
         super().__init__(
             f"server answered the opening handshake with HTTP {response.status_code}", response.status_code
         )
-        self.args = (response,)
         self.response = response
 
 
@@ -238,7 +229,7 @@ class URIError(ValueError):
     """
 
     def __init__(self, uri: str, reason: str) -> None:
-        self.uri = _hide_credentials(uri)
+        self.uri: str = _hide_credentials(uri)
         self.reason = reason
         super().__init__(self.uri, reason)
 

@@ -26,6 +26,8 @@ _MAX_INTERIM = 8
 
 
 class _Parser(Generic[_M]):
+    """Drive the steps of a parser with the bytes that come."""
+
     # The steps know the buffer but not the parser: nothing refers back, so that dropping a parser frees all at once.
 
     __slots__ = ("_buffer", "_finished", "_steps")
@@ -76,7 +78,11 @@ class _Parser(Generic[_M]):
         Returns:
             Those bytes; empty while the message is not complete, or when it never will be.
         """
-        return self._buffer.take(len(self._buffer)) if self._finished else b""
+        if not self._finished:
+            return b""
+        rest = self._buffer.take(len(self._buffer))
+        self._buffer = type(self._buffer)()  # or the parsed bytes would stay in memory for as long as the parser
+        return rest
 
     def _advance(self) -> _M | None:
         if self._finished:
