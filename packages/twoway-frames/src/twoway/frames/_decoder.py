@@ -244,8 +244,8 @@ class FrameDecoder(_FrameReader):
         Cost:
             Linear in ``data``, also when frames come in tiny pieces.
         """
-        frames = self._frames = []
         self._read(data)
+        frames, self._frames = self._frames, []
         return frames
 
     def _begin(self, opcode: int, length: int) -> None:
@@ -346,8 +346,8 @@ class MessageDecoder(_FrameReader):
         Cost:
             Linear in ``data``, also when frames come in tiny pieces.
         """
-        items = self._items = []
         self._read(data)
+        items, self._items = self._items, []
         return items
 
     def _begin(self, opcode: int, length: int) -> None:
