@@ -1,0 +1,61 @@
+"""
+WebSocket clients and servers for asyncio.
+
+| module | holds |
+|---|---|
+| `_client` | `connect` and `ClientConnection` |
+| `_server` | `serve`, `Server` and `ServerConnection` |
+| `_connection` | what both sides have in common, on an asyncio transport |
+"""
+
+from __future__ import annotations
+
+from twoway.frames import CloseCode, FrameError, PayloadTooBig, ProtocolError
+from twoway.http import Headers, Request, Response
+from twoway.protocol import (
+    Cause,
+    ConcurrencyError,
+    ConnectionClosed,
+    ConnectionClosedError,
+    ConnectionClosedOK,
+    InvalidHandshake,
+    InvalidState,
+    InvalidStatus,
+    InvalidURI,
+    State,
+    WebSocketException,
+)
+
+from ._client import ClientConnection, connect
+from ._connection import Connection
+from ._server import Server, ServerConnection, serve
+
+__all__ = [
+    "Cause",
+    "ClientConnection",
+    "CloseCode",
+    "ConcurrencyError",
+    "Connection",
+    "ConnectionClosed",
+    "ConnectionClosedError",
+    "ConnectionClosedOK",
+    "FrameError",
+    "Headers",
+    "InvalidHandshake",
+    "InvalidState",
+    "InvalidStatus",
+    "InvalidURI",
+    "PayloadTooBig",
+    "ProtocolError",
+    "Request",
+    "Response",
+    "Server",
+    "ServerConnection",
+    "State",
+    "WebSocketException",
+    "connect",
+    "serve",
+]
+
+for _object in (ClientConnection, Connection, Server, ServerConnection, connect, serve):
+    _object.__module__ = __name__

@@ -1,0 +1,648 @@
+"""A connection on an asyncio transport: what clients and servers have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+from twoway.frames import Buffer, CloseCode, Extension, Fragment
+from twoway.http import Request, Response
+from twoway.protocol import (
+    Closed,
+    ConcurrencyError,
+    ConnectionClosedOK,
+    HandshakeFailed,
+    Inbox,
+    LoggerLike,
+    MaxQueue,
+    PingAcknowledged,
+    Protocol,
+    State,
+    TimerLate,
+    check_marks,
+)
+
+#: A message, or a part of one, as the application gives it.
+DataLike: TypeAlias = str | Buffer
+
+_ITEMS = (str, bytes, Fragment)
+# Frames that wait for the end of the loop's iteration leave at once when they hold more than this; bytes.
+_JOIN_LIMIT = 65536
+
+
+class Connection(asyncio.Protocol):
+    """
+    Be what `ClientConnection` and `ServerConnection` have in common.
+
+    Not made by users: `connect` and `serve` do that. All methods belong to the thread of the event loop.
+
+    Args:
+        protocol: The connection without I/O; used, not copied.
+        max_queue: High-water mark, or high and low mark, of received messages that wait; None for no limit.
+        write_limit: High-water mark, or high and low mark, of bytes that wait to be written.
+        logger: Gets what happens.
+
+    Attributes:
+        protocol: The connection without I/O.
+        transport: The transport; its TLS and socket facts are in ``get_extra_info``.
+        logger: Gets what happens.
+    """
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        *,
+        max_queue: MaxQueue = 16,
+        write_limit: int | tuple[int, int | None] = 65536,
+        logger: LoggerLike,
+    ) -> None:
+        self.protocol = protocol
+        self.logger = logger
+        self.transport: asyncio.Transport = None  # type: ignore[assignment]  # until connection_made
+        self._loop = asyncio.get_running_loop()
+        self._write_high, self._write_low = check_marks("write_limit", write_limit)
+        self._inbox = Inbox(max_queue)
+        self._receiver: asyncio.Future[None] | None = None  # whoever waits for a message
+        self._streaming = False  # whether a message is being read in parts
+        self._drainers: set[asyncio.Future[None]] = set()  # those who wait for room in the write buffer
+        self._fragmented: asyncio.Future[None] | None = None  # done when the fragmented message is sent
+        self._pings: dict[bytes, asyncio.Future[float]] = {}
+        self._closed: asyncio.Future[None] = self._loop.create_future()
+        self._timer: asyncio.TimerHandle | None = None
+        self._last_timer: asyncio.TimerHandle | None = None  # drops a transport that does not close
+        self._id: uuid.UUID | None = None
+        self._unsent = 0  # about how many bytes wait in the protocol
+        self._wrote = False  # whether something was written since the loop came round
+        self._flushing = False  # whether a flush is scheduled
+        self._reading = True
+        self._writable = True
+        self._shut = False  # whether the sending side was closed
+
+    # Facts
+
+    @property
+    def id(self) -> uuid.UUID:
+        """Give a unique identifier of the connection, for logs."""
+        if self._id is None:
+            self._id = uuid.uuid4()
+        return self._id
+
+    @property
+    def state(self) -> State:
+        """Give the state of the connection."""
+        return self.protocol.state
+
+    @property
+    def subprotocol(self) -> str | None:
+        """Give the negotiated subprotocol, None if there is none (RFC 6455 §1.9)."""
+        return self.protocol.subprotocol
+
+    @property
+    def extensions(self) -> tuple[Extension, ...]:
+        """Give the negotiated extensions, in order (RFC 6455 §9)."""
+        return tuple(self.protocol.extensions)
+
+    @property
+    def request(self) -> Request | None:
+        """Give the request of the opening handshake, None before it was sent or received."""
+        return self.protocol.request
+
+    @property
+    def response(self) -> Response | None:
+        """Give the response of the opening handshake, None before it was sent or received."""
+        return self.protocol.response
+
+    @property
+    def local_address(self) -> Any:
+        """Give the local address, as ``socket.getsockname`` does."""
+        return self.transport.get_extra_info("sockname")
+
+    @property
+    def remote_address(self) -> Any:
+        """Give the peer's address, as ``socket.getpeername`` does."""
+        return self.transport.get_extra_info("peername")
+
+    @property
+    def latency(self) -> float:
+        """Give the time from the last answered ping to its pong; seconds, 0 before the first."""
+        return self.protocol.latency
+
+    @property
+    def close_code(self) -> int | None:
+        """Give the close code of the connection, None while it is not closed (RFC 6455 §7.1.5)."""
+        return self.protocol.close_code
+
+    @property
+    def close_reason(self) -> str | None:
+        """Give the close reason of the connection, None while it is not closed (RFC 6455 §7.1.6)."""
+        return self.protocol.close_reason
+
+    # Receiving
+
+    def __aiter__(self) -> Connection:
+        """
+        Iterate over the messages, until the connection is closed with 1000, 1001 or no code.
+
+        Raises:
+            ConnectionClosedError: The connection ended in another way.
+        """
+        return self
+
+    async def __anext__(self) -> str | bytes:
+        """Receive the next message of an iteration."""
+        try:
+            return await self.recv()
+        except ConnectionClosedOK:
+            raise StopAsyncIteration from None
+
+    async def recv(self, decode: bool | None = None) -> Any:
+        """
+        Receive the next message. Cancelling loses nothing.
+
+        Args:
+            decode: True gives ``str`` for binary messages, too; False gives ``bytes`` for text messages, too;
+                None gives what was sent.
+
+        Returns:
+            ``str`` for a text message, ``bytes`` for a binary one.
+
+        Raises:
+            ConnectionClosed: The connection is closed, and all messages before that were received.
+            ConcurrencyError: Another call waits for a message already; a caller's bug.
+            UnicodeDecodeError: ``decode`` is True and a binary message is not UTF-8.
+
+        Spec:
+            RFC 6455 §6.2.
+
+        Cost:
+            Returns without a task switch when a message waits.
+        """
+        inbox = self._inbox
+        while True:
+            if self._streaming or self._receiver is not None:
+                raise ConcurrencyError("recv() and recv_streaming() cannot be called while another call receives")
+            message = inbox.get()
+            if message is not None:
+                break
+            await self._wait_for_item()
+        if not self._reading and inbox.low:
+            self._resume_reading()
+        if decode is None:
+            return message
+        return _convert(message, decode)
+
+    async def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[Any]:
+        """
+        Receive the next message in the parts in which it comes.
+
+        When the iteration ends early, the next call that receives skips the rest of the message.
+
+        Args:
+            decode: True gives ``str`` for binary messages, too; False gives ``bytes`` for text messages, too;
+                None gives what was sent.
+
+        Yields:
+            A part for each frame; the parts of a text are cut between characters.
+
+        Raises:
+            ConnectionClosed: The connection is closed before the message is complete.
+            ConcurrencyError: Another call receives already; a caller's bug.
+            UnicodeDecodeError: ``decode`` is True and a part of a binary message is not UTF-8.
+
+        Spec:
+            RFC 6455 §5.4.
+        """
+        if self._streaming or self._receiver is not None:
+            raise ConcurrencyError("recv() and recv_streaming() cannot be called while another call receives")
+        self._streaming = True
+        try:
+            first, final = True, False
+            while not final:
+                part = self._inbox.get_fragment(first)
+                if part is None:
+                    await self._wait_for_item()
+                    continue
+                if not self._reading and self._inbox.low:
+                    self._resume_reading()
+                first, final = False, part.final
+                yield part.data if decode is None else _convert(part.data, decode)
+        finally:
+            self._streaming = False
+
+    async def _wait_for_item(self) -> None:
+        if self._closed.done():
+            raise self.protocol.close_exc
+        self._inbox.wanted = True
+        self._receiver = receiver = self._loop.create_future()
+        if not self._reading and self._inbox.low:
+            self._resume_reading()
+        try:
+            await receiver
+        finally:
+            self._receiver = None
+            self._inbox.wanted = False
+
+    # Sending
+
+    async def send(
+        self,
+        message: DataLike | Iterable[DataLike] | AsyncIterable[DataLike],
+        *,
+        text: bool | None = None,
+    ) -> None:
+        """
+        Send a message.
+
+        ``str`` is sent as a text message, bytes-like objects as a binary one; an iterable, synchronous or
+        asynchronous, is sent as a fragmented message, one frame for each item.
+
+        Waits while the write buffer is over its limit. Cancelling then does not take the message back; cancelling
+        in the middle of a fragmented message fails the connection with 1011, for the peer cannot go on from there.
+
+        Args:
+            message: What to send; not kept.
+            text: True sends bytes-like objects, which must be UTF-8, as text; False sends ``str`` as binary.
+
+        Raises:
+            ConnectionClosed: The connection is closed.
+            TypeError: ``message`` has the wrong type; a caller's bug.
+            ValueError: A text is not UTF-8, or has a lone surrogate; a caller's bug.
+
+        Spec:
+            RFC 6455 §5.4, §6.1.
+
+        Cost:
+            Returns without a task switch while the write buffer has room.
+        """
+        while self._fragmented is not None:
+            await asyncio.shield(self._fragmented)
+        if isinstance(message, (str, bytes, bytearray, memoryview)):
+            await self._check_open()
+            if (isinstance(message, str) and text is not False) or text:
+                self.protocol.send_text(message)
+            else:
+                self.protocol.send_binary(message.encode() if isinstance(message, str) else message)
+            self._transmit(len(message))
+            if not self._writable:
+                await self._drain()
+        elif isinstance(message, Mapping):
+            raise TypeError("message must not be a mapping: did you mean its keys, or a JSON text?")
+        elif isinstance(message, AsyncIterable):
+            await self._send_fragments(message, text)
+        elif isinstance(message, Iterable):
+            await self._send_fragments(_iterate(message), text)
+        else:
+            raise TypeError(f"message must be str, bytes-like or an iterable of these, not {type(message).__name__}")
+
+    async def _send_fragments(self, parts: AsyncIterable[DataLike], text: bool | None) -> None:
+        """Send one frame for each part, and an empty one that ends the message."""
+        self._fragmented = done = self._loop.create_future()
+        begun = finished = False
+        try:
+            async for part in parts:
+                await self._check_open()
+                if not begun:
+                    text = isinstance(part, str) if text is None else text
+                    self._start_fragments(part, text)
+                    begun = True
+                elif isinstance(part, str) and not text:
+                    self.protocol.send_continuation(part.encode(), fin=False)
+                else:
+                    self.protocol.send_continuation(part, fin=False)
+                self._transmit(len(part))
+                if not self._writable:
+                    await self._drain()
+            if begun:
+                await self._check_open()
+                self.protocol.send_continuation(b"" if not text else "", fin=True)
+                self._transmit(0)
+            finished = True
+        finally:
+            self._fragmented = None
+            done.set_result(None)
+            if begun and not finished and self.state is State.OPEN:
+                self._fail(CloseCode.INTERNAL_ERROR, "fragmented message was not finished")
+
+    def _start_fragments(self, part: DataLike, text: bool) -> None:
+        if text:
+            self.protocol.send_text(part, fin=False)
+        else:
+            self.protocol.send_binary(part.encode() if isinstance(part, str) else part, fin=False)
+
+    async def ping(self, data: DataLike | None = None) -> Awaitable[float]:
+        """
+        Send a ping.
+
+        Args:
+            data: 0 to 125 bytes, text as UTF-8; None picks something unique.
+
+        Returns:
+            An awaitable that gives the latency in seconds when the pong has come; it may be left alone. It raises
+            `ConnectionClosed` when the connection closes before that.
+
+        Raises:
+            ConnectionClosed: The connection is closed.
+            TypeError: ``data`` has the wrong type; a caller's bug.
+            ValueError: ``data`` is too long, or equals that of a ping that is not answered yet; a caller's bug.
+
+        Spec:
+            RFC 6455 §5.5.2, §5.5.3.
+        """
+        await self._check_open()
+        payload = self.protocol.ping(data, now=self._loop.time())
+        waiter: asyncio.Future[float] = self._loop.create_future()
+        self._pings[payload] = waiter
+        self._transmit(len(payload))
+        if not self._writable:
+            await self._drain()
+        return waiter
+
+    async def pong(self, data: DataLike = b"") -> None:
+        """
+        Send a pong that nobody asked for; pings are answered without it.
+
+        Args:
+            data: 0 to 125 bytes, text as UTF-8.
+
+        Raises:
+            ConnectionClosed: The connection is closed.
+            TypeError: ``data`` has the wrong type; a caller's bug.
+            ValueError: ``data`` is too long; a caller's bug.
+
+        Spec:
+            RFC 6455 §5.5.3.
+        """
+        await self._check_open()
+        self.protocol.pong(data)
+        self._transmit(len(data))
+        if not self._writable:
+            await self._drain()
+
+    async def _check_open(self) -> None:
+        """Raise ConnectionClosed unless frames may be sent; a closing handshake is waited for."""
+        if self.protocol.state is State.OPEN:
+            return
+        await asyncio.shield(self._closed)
+        raise self.protocol.close_exc
+
+    # Closing
+
+    async def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
+        """
+        Close the connection, and wait until it is closed; harmless when it is already.
+
+        Never takes longer than ``close_timeout``: the connection is dropped then. Messages that are not received
+        yet can still be received, up to the limit of the queue.
+
+        Args:
+            code: 1000-1003, 1007-1014 or 3000-4999.
+            reason: At most 123 bytes of UTF-8.
+
+        Raises:
+            TypeError: An argument has the wrong type; a caller's bug.
+            ValueError: An argument is out of range; a caller's bug.
+
+        Spec:
+            RFC 6455 §7.1.2.
+        """
+        if self.protocol.state is State.CONNECTING:
+            self.abort()
+        else:
+            self.protocol.close(code, reason, now=self._loop.time())
+            self._changed()
+        await asyncio.shield(self._closed)
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is closed; the cause does not matter."""
+        await asyncio.shield(self._closed)
+
+    def abort(self) -> None:
+        """
+        Drop the connection at once, without a closing handshake.
+
+        Spec:
+            RFC 6455 §7.1.1.
+        """
+        self.protocol.abort()
+        self._changed()
+
+    def _fail(self, code: int, reason: str, error: BaseException | None = None) -> None:
+        self.protocol.fail(code, reason, now=self._loop.time(), error=error)
+        self._changed()
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport; asyncio calls this."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.set_write_buffer_limits(self._write_high, self._write_low)
+        self._changed()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; asyncio calls this."""
+        self._wrote = False
+        self.protocol.receive_data(data, self._loop.time())
+        changed = False
+        for event in self.protocol.events():
+            if isinstance(event, _ITEMS):
+                self._put(event)
+            else:
+                self._handle(event)
+                changed = True
+        if self._receiver is not None and not self._receiver.done():
+            self._wake_receiver()
+        if self._reading and self._inbox.full:
+            self._pause_reading()
+        if changed:
+            self._changed()
+
+    def eof_received(self) -> bool:
+        """Take the end of the stream; asyncio calls this."""
+        self.protocol.receive_eof(self._loop.time())
+        self._changed()
+        return self.protocol.state is not State.CLOSED
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take the loss of the transport; asyncio calls this."""
+        error = exc if isinstance(exc, OSError) else None
+        self.protocol.receive_eof(self._loop.time(), error)
+        self._handle_events()
+        for timer in (self._timer, self._last_timer):
+            if timer is not None:
+                timer.cancel()
+        self._finish()
+
+    def pause_writing(self) -> None:
+        """Take note that the write buffer is full; asyncio calls this."""
+        self._writable = False
+        self.protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Take note that the write buffer has room; asyncio calls this."""
+        self._writable = True
+        self.protocol.resume_writing()
+        self._flush()
+        for drainer in self._drainers:
+            if not drainer.done():
+                drainer.set_result(None)
+
+    # Events
+
+    def _put(self, item: str | bytes | Fragment) -> None:
+        # While we close, nobody may be reading: what is over the limit is dropped to let the Close frame through.
+        if self.protocol.close_sent is None or not self._inbox.full:
+            self._inbox.put(item)
+
+    def _wake_receiver(self) -> None:
+        if self._receiver is not None and not self._receiver.done() and len(self._inbox):
+            self._receiver.set_result(None)
+
+    def _handle_events(self) -> None:
+        for event in self.protocol.events():
+            if isinstance(event, _ITEMS):
+                self._put(event)
+            else:
+                self._handle(event)
+        self._wake_receiver()
+
+    def _handle(self, event: object) -> None:
+        """Handle an event that is not a message."""
+        if isinstance(event, PingAcknowledged):
+            waiter = self._pings.pop(event.data, None)
+            if waiter is not None and not waiter.done():
+                waiter.set_result(event.latency)
+        elif isinstance(event, TimerLate):
+            self.logger.warning("%s", f"keepalive ran {event.lag:.1f} s late: the event loop was blocked")
+        elif isinstance(event, (HandshakeFailed, Closed)):
+            self._inbox.wanted = False
+
+    def _changed(self) -> None:
+        """Bring the transport and the timer in line with the protocol."""
+        self._handle_events()
+        self._flush()
+        if self.protocol.close_sent is not None and not self._reading:
+            self._resume_reading()
+        if self.protocol.half_close or self.protocol.aborted:
+            self._shut_down()
+        self._set_timer()
+
+    def _shut_down(self) -> None:
+        """Close the sending side, or all (RFC 6455 §7.1.1)."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            if transport is not None and self.protocol.aborted:
+                transport.abort()
+            return
+        if self.protocol.aborted:
+            transport.abort()
+        elif self.protocol.state is State.CLOSED or not transport.can_write_eof():
+            transport.close()
+            if self.protocol.options.close_timeout is not None:
+                # What is written may never be read, and TLS may never be shut down: that ends, too.
+                self._last_timer = self._loop.call_later(self.protocol.options.close_timeout, transport.abort)
+        elif not self._shut:
+            self._shut = True
+            transport.write_eof()
+
+    def _finish(self) -> None:
+        """Tell everybody who waits that the connection is closed."""
+        for waiter in self._pings.values():
+            if not waiter.done():
+                waiter.set_exception(self.protocol.close_exc)
+                waiter.exception()  # nobody has to look
+        self._pings.clear()
+        for future in (self._receiver, self._closed, *self._drainers):
+            if future is not None and not future.done():
+                future.set_result(None)
+
+    # Writing
+
+    def _transmit(self, size: int) -> None:
+        """
+        Send what the protocol holds, now or joined with what follows in this iteration of the loop.
+
+        The first write of a quiet connection goes straight to the socket, so that a single message is never
+        delayed. While messages wait to be answered, or when there was a write already, frames are joined: they
+        leave in one system call when the iteration ends.
+        """
+        self._unsent += size
+        if self._unsent > _JOIN_LIMIT:
+            self._flush()
+        elif not self._flushing:
+            if self._wrote or len(self._inbox):
+                self._flushing = True
+                self._loop.call_soon(self._flush_joined)
+            else:
+                self._wrote = True
+                self._flush()
+
+    def _flush_joined(self) -> None:
+        self._flushing = self._wrote = False
+        self._flush()
+
+    def _flush(self) -> None:
+        output = self.protocol.data_to_send()
+        self._unsent = 0
+        if output and not self._shut and self.transport is not None and not self.transport.is_closing():
+            self.transport.write(output[0] if len(output) == 1 else b"".join(output))
+
+    async def _drain(self) -> None:
+        """Wait until the write buffer has room; raises ConnectionClosed if that will never be."""
+        while not self._writable and not self._closed.done():
+            drainer = self._loop.create_future()
+            self._drainers.add(drainer)
+            try:
+                await drainer
+            finally:
+                self._drainers.discard(drainer)
+        if self._closed.done():
+            raise self.protocol.close_exc
+
+    # Reading
+
+    def _pause_reading(self) -> None:
+        if self.protocol.close_sent is None and not self.transport.is_closing():
+            self._reading = False
+            self.transport.pause_reading()
+            self.protocol.pause_reading(self._loop.time())
+
+    def _resume_reading(self) -> None:
+        self._reading = True
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+        self.protocol.resume_reading(self._loop.time())
+        self._set_timer()
+
+    # Time
+
+    def _set_timer(self) -> None:
+        """Have `_tick` called when the next deadline comes; a timer that is too early is left alone."""
+        deadline = self.protocol.next_deadline()
+        if deadline is None or self.transport is None:
+            return
+        if self._timer is not None:
+            if self._timer.when() <= deadline:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.protocol.handle_deadline(self._loop.time())
+        self._changed()
+
+
+def _convert(data: str | bytes, decode: bool) -> str | bytes:
+    if decode:
+        return data if isinstance(data, str) else data.decode()
+    return data.encode() if isinstance(data, str) else data
+
+
+async def _iterate(items: Iterable[DataLike]) -> AsyncIterator[DataLike]:
+    for item in items:
+        yield item
+
+

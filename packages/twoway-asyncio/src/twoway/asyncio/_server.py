@@ -1,0 +1,435 @@
+"""The server: `serve`, `Server`."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from email.utils import formatdate
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+from twoway.frames import DEFAULT_MAX_SIZE, CloseCode, ServerExtensionFactory
+from twoway.http import HTTPLimits, Request, Response
+from twoway.protocol import (
+    ConnectionClosed,
+    HandshakeFailed,
+    InvalidStatus,
+    LoggerLike,
+    MaxQueue,
+    MaxSize,
+    Origins,
+    ServerOptions,
+    ServerProtocol,
+    State,
+)
+
+from ._client import USER_AGENT
+from ._connection import Connection
+
+
+class ServerConnection(Connection):
+    """
+    Be the server's side of a connection; `serve` makes it and gives it to the handler.
+
+    Attributes:
+        server: The server that accepted the connection.
+
+    Spec:
+        RFC 6455 §4.2.
+    """
+
+    protocol: ServerProtocol
+
+    def __init__(self, protocol: ServerProtocol, server: Server, **kwargs: Any) -> None:
+        super().__init__(protocol, **kwargs)
+        self.server = server
+
+    def respond(self, status: int, text: str) -> Response:
+        """
+        Make a plain HTTP response that ``process_request`` can return.
+
+        Args:
+            status: HTTP status; 200-599.
+            text: Body, for people.
+
+        Returns:
+            A response that may be altered.
+
+        Raises:
+            ValueError: ``status`` is out of range; a caller's bug.
+        """
+        return self.protocol.reject(status, text)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport; asyncio calls this."""
+        super().connection_made(transport)
+        self.server._add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take the loss of the transport; asyncio calls this."""
+        super().connection_lost(exc)
+        self.server._discard(self)
+
+    def _handle(self, event: object) -> None:
+        super()._handle(event)
+        if isinstance(event, Request):
+            self.server._begin(self)
+        elif isinstance(event, HandshakeFailed) and not isinstance(event.error, InvalidStatus):  # that was our wish
+            self.logger.info("%s", f"opening handshake failed: {event.error}")
+
+    def _answer(self, response: Response) -> None:
+        """Send the answer to the opening handshake, unless the client has gone or the time is over."""
+        if self.protocol.state is State.CONNECTING:
+            self.protocol.send_response(response, self._loop.time())
+            self._changed()
+
+
+#: What handles a connection; when it returns, the connection is closed.
+Handler = Callable[[ServerConnection], Awaitable[None]]
+ProcessRequest = Callable[[ServerConnection, Request], Awaitable[Response | None] | Response | None]
+ProcessResponse = Callable[[ServerConnection, Request, Response], Awaitable[Response | None] | Response | None]
+SelectSubprotocol = Callable[[ServerConnection, Sequence[str]], str | None]
+
+
+class Server:
+    """
+    Accept connections and run a handler for each; `serve` makes it.
+
+    Use it as an asynchronous context manager: at its end the server and its connections are closed.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        options: ServerOptions,
+        *,
+        process_request: ProcessRequest | None,
+        process_response: ProcessResponse | None,
+        select_subprotocol: SelectSubprotocol | None,
+        create_connection: type[ServerConnection],
+        settings: dict[str, Any],
+        logger: LoggerLike,
+    ) -> None:
+        self.logger = logger
+        self._handler = handler
+        self._options = options
+        self._process_request = process_request
+        self._process_response = process_response
+        self._select_subprotocol = select_subprotocol
+        self._make = create_connection
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._server: asyncio.Server | None = None
+        self._connections: set[ServerConnection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing: asyncio.Task[None] | None = None
+        self._closed: asyncio.Future[None] = self._loop.create_future()
+
+    # Facts
+
+    @property
+    def connections(self) -> set[ServerConnection]:
+        """Give the connections that are open now, in a new set."""
+        return {connection for connection in self._connections if connection.state is State.OPEN}
+
+    @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """Give the sockets on which the server listens; empty once it is closed."""
+        return () if self._server is None else tuple(self._server.sockets)
+
+    def is_serving(self) -> bool:
+        """
+        Tell whether new connections are accepted.
+
+        Returns:
+            False once the server is closed.
+        """
+        return self._server is not None and self._server.is_serving()
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """
+        Give the event loop that the server runs on.
+
+        Returns:
+            The loop.
+        """
+        return self._loop
+
+    # Life
+
+    async def serve_forever(self) -> None:
+        """Serve until cancelled or closed; then the server and its connections are closed."""
+        try:
+            await self.wait_closed()
+        except asyncio.CancelledError:
+            self.close()
+            await self.wait_closed()
+            raise
+
+    def close(
+        self, close_connections: bool = True, code: int = CloseCode.GOING_AWAY, reason: str = ""
+    ) -> None:
+        """
+        Close the server: no new connections, handshakes under way get 503, connections are closed.
+
+        Args:
+            close_connections: Whether to close connections that are open; else they live on until they end.
+            code: Close code for them; 1000-1003, 1007-1014 or 3000-4999.
+            reason: Close reason for them; at most 123 bytes of UTF-8.
+
+        Harmless when the server is closed already. `wait_closed` waits for the end of it.
+
+        Raises:
+            TypeError: An argument has the wrong type; a caller's bug.
+            ValueError: An argument is out of range; a caller's bug.
+
+        Spec:
+            RFC 6455 §7.4.1: 1001, going away.
+        """
+        if self._closing is not None:
+            return
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            if connection.state is State.CONNECTING:
+                self._refuse(connection)
+            elif close_connections and connection.state is State.OPEN:
+                connection.protocol.close(code, reason, now=self._loop.time())
+                connection._changed()
+        self._closing = self._loop.create_task(self._finish())
+
+    async def wait_closed(self) -> None:
+        """Wait until the server is closed, its connections have ended and their handlers have returned."""
+        await asyncio.shield(self._closed)
+
+    async def __aenter__(self) -> Server:
+        """Give the server."""
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the server and its connections, and wait for that."""
+        self.close()
+        await self.wait_closed()
+
+    async def _finish(self) -> None:
+        # Transports that are accepted, but not made known yet, come to life in the next iteration: `_add` refuses them.
+        await asyncio.sleep(0)
+        while self._connections or self._tasks:
+            waits = [connection.wait_closed() for connection in self._connections]
+            await asyncio.gather(*waits, *self._tasks, return_exceptions=True)
+        self._closed.set_result(None)
+
+    # Connections
+
+    def _new_connection(self) -> ServerConnection:
+        protocol = ServerProtocol(self._options, self._loop.time())
+        return self._make(protocol, self, **self._settings)
+
+    def _add(self, connection: ServerConnection) -> None:
+        self._connections.add(connection)
+        if self._closing is not None:
+            connection.abort()
+
+    def _discard(self, connection: ServerConnection) -> None:
+        self._connections.discard(connection)
+
+    def _begin(self, connection: ServerConnection) -> None:
+        """Start the task of a connection, now that there is a request; before, a connection costs no task."""
+        if self._closing is not None:
+            self._refuse(connection)
+            return
+        task = self._loop.create_task(self._run(connection))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _refuse(self, connection: ServerConnection) -> None:
+        if connection.protocol.request is None:
+            connection.abort()
+        else:
+            connection._answer(connection.respond(503, "Server is shutting down.\n"))
+
+    async def _run(self, connection: ServerConnection) -> None:
+        try:
+            await self._handshake(connection)
+            if connection.state is State.OPEN:
+                await self._handle(connection)
+        except asyncio.CancelledError:
+            connection.abort()
+            raise
+        except Exception:
+            self.logger.error("opening handshake failed: a callback of the server raised", exc_info=True)
+            connection._answer(connection.respond(500, "The server failed to handle the request.\n"))
+        await connection.wait_closed()
+
+    async def _handshake(self, connection: ServerConnection) -> None:
+        protocol, request = connection.protocol, connection.protocol.request
+        assert request is not None
+        response = None
+        if self._process_request is not None:
+            response = await _result(self._process_request(connection, request))
+        if response is None:
+            select = self._select_subprotocol
+            response = protocol.accept(
+                request, select_subprotocol=None if select is None else partial(select, connection)
+            )
+        if self._process_response is not None:
+            response = await _result(self._process_response(connection, request, response)) or response
+        connection._answer(response)
+
+    async def _handle(self, connection: ServerConnection) -> None:
+        """Run the handler, then close: with 1011 when it raised, else with 1000."""
+        code = CloseCode.NORMAL_CLOSURE
+        try:
+            await self._handler(connection)
+        except ConnectionClosed as exc:
+            if connection.state is State.OPEN:  # that of another connection
+                self._log_handler(exc)
+                code = CloseCode.INTERNAL_ERROR
+        except Exception as exc:
+            self._log_handler(exc)
+            code = CloseCode.INTERNAL_ERROR
+        await connection.close(code)
+
+    def _log_handler(self, exc: BaseException) -> None:
+        self.logger.error("connection handler failed", exc_info=exc)
+
+
+async def _result(value: Awaitable[Response | None] | Response | None) -> Response | None:
+    """Await what a coroutine function returned; take what a function returned."""
+    return await value if inspect.isawaitable(value) else value
+
+
+class serve:
+    """
+    Serve WebSocket connections.
+
+    Await it for a `Server`, or use it as an asynchronous context manager that closes the server:
+
+        async with serve(handler, "localhost", 8765) as server:
+            await server.serve_forever()
+
+    Args:
+        handler: Coroutine function that gets a `ServerConnection`; when it returns, the connection is closed with
+            1000, and with 1011 when it raises.
+        host: Where to listen, as in ``loop.create_server``; None for all interfaces.
+        port: Where to listen; 0 takes a free one.
+        origins: Accepted values of the ``Origin`` header: exact strings, patterns for the whole value, None for
+            requests without one. None accepts all.
+        allowed_hosts: Accepted values of the ``Host`` header, against DNS rebinding; None accepts all.
+        extensions: Factories of extensions to accept, preferred ones first.
+        subprotocols: Supported subprotocols, preferred ones first.
+        select_subprotocol: Gets connection and offered subprotocols; returns one of them or None.
+        process_request: Function or coroutine function that gets connection and request before the handshake; a
+            response that it returns is the answer instead of the handshake.
+        process_response: Function or coroutine function that gets connection, request and response before the
+            response is sent; it may alter it or return another one.
+        server_header: Value of the ``Server`` header; None for none.
+        open_timeout: For the whole opening handshake; seconds, None for no limit.
+        ping_interval: From one keepalive ping to the next; seconds, None for no pings.
+        ping_timeout: From a ping to a sign of life; seconds, None to wait for ever.
+        close_timeout: For all that comes after the first Close frame; seconds, None for no limit.
+        max_size: Largest message, or a pair: largest message and largest frame; bytes, None for no limit.
+        max_queue: High-water mark, or high and low mark, of received messages that wait; None for no limit.
+        write_limit: High-water mark, or high and low mark, of bytes that wait to be written.
+        limits: What the request may be at most; None takes the defaults of `HTTPLimits`.
+        logger: Gets what happens; None takes the logger ``twoway.server``.
+        create_connection: Makes the connections; None takes `ServerConnection`.
+        **kwargs: For ``loop.create_server``: ``ssl``, ``sock``, ``family``, ``backlog``, ``reuse_port`` and others.
+
+    Raises:
+        OSError: The server could not listen.
+        TypeError: An argument has the wrong type; a caller's bug.
+        ValueError: An argument is out of range; a caller's bug.
+
+    Spec:
+        RFC 6455 §4.2.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        host: str | Iterable[str] | None = None,
+        port: int | None = None,
+        *,
+        origins: Origins | None = None,
+        allowed_hosts: Sequence[str] | None = None,
+        extensions: Sequence[ServerExtensionFactory] | None = None,
+        subprotocols: Sequence[str] | None = None,
+        select_subprotocol: SelectSubprotocol | None = None,
+        process_request: ProcessRequest | None = None,
+        process_response: ProcessResponse | None = None,
+        server_header: str | None = USER_AGENT,
+        open_timeout: float | None = 10,
+        ping_interval: float | None = 20,
+        ping_timeout: float | None = 20,
+        close_timeout: float | None = 10,
+        max_size: MaxSize = DEFAULT_MAX_SIZE,
+        max_queue: MaxQueue = 16,
+        write_limit: int | tuple[int, int | None] = 65536,
+        limits: HTTPLimits | None = None,
+        logger: LoggerLike | None = None,
+        create_connection: type[ServerConnection] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._logger = logging.getLogger("twoway.server") if logger is None else logger
+        options = ServerOptions(
+            origins=origins,
+            allowed_hosts=allowed_hosts,
+            extensions=tuple(extensions or ()),
+            subprotocols=tuple(subprotocols or ()),
+            server_header=server_header,
+            date=partial(formatdate, usegmt=True),
+            open_timeout=open_timeout,
+            ping_interval=ping_interval,
+            ping_timeout=ping_timeout,
+            close_timeout=close_timeout,
+            max_size=max_size,
+            fragments=True,
+            limits=limits or HTTPLimits(),
+            logger=self._logger,
+        )
+        self._new_server = partial(
+            Server,
+            handler,
+            options,
+            process_request=process_request,
+            process_response=process_response,
+            select_subprotocol=select_subprotocol,
+            create_connection=create_connection or ServerConnection,
+            settings={"max_queue": max_queue, "write_limit": write_limit, "logger": self._logger},
+            logger=self._logger,
+        )
+        self._where = {"host": host, "port": port}
+        self._kwargs = kwargs
+        if kwargs.get("ssl") is not None:
+            self._kwargs = {"ssl_shutdown_timeout": close_timeout, "ssl_handshake_timeout": open_timeout, **kwargs}
+        self._server: Server | None = None
+
+    def __await__(self) -> Generator[Any, None, Server]:
+        """Start the server, and give it."""
+        return self._start().__await__()
+
+    async def __aenter__(self) -> Server:
+        """Start the server, and give it."""
+        self._server = await self._start()
+        return self._server
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the server and its connections, and wait for that."""
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+
+    async def _start(self) -> Server:
+        server = self._new_server()
+        loop = asyncio.get_running_loop()
+        server._server = await loop.create_server(server._new_connection, **self._where, **self._kwargs)
+        return server
