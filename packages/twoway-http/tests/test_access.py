@@ -129,7 +129,7 @@ def test_no_origin_is_accepted():
 def test_repeated_origin(origins):
     with pytest.raises(OriginError) as excinfo:
         check_origin(request(("Origin", SITE), ("Origin", SITE)), origins)
-    assert excinfo.value.status == 400
+    assert excinfo.value.status == 403
 
 
 def test_origins_is_a_sequence():

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from twoway.frames import Buffer, CloseCode, Extension, Fragment
 from twoway.http import Request, Response
@@ -23,6 +22,9 @@ from twoway.protocol import (
     TimerLate,
     check_marks,
 )
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 #: A message, or a part of one, as the application gives it.
 DataLike: TypeAlias = str | Buffer
@@ -72,7 +74,7 @@ class Connection(asyncio.Protocol):
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
         self._last_timer: asyncio.TimerHandle | None = None  # drops a transport that does not close
-        self._id: uuid.UUID | None = None
+        self._id: UUID | None = None
         self._unsent = 0  # about how many bytes wait in the protocol
         self._wrote = False  # whether something was written since the loop came round
         self._flushing = False  # whether a flush is scheduled
@@ -83,10 +85,12 @@ class Connection(asyncio.Protocol):
     # Facts
 
     @property
-    def id(self) -> uuid.UUID:
+    def id(self) -> UUID:
         """Give a unique identifier of the connection, for logs."""
         if self._id is None:
-            self._id = uuid.uuid4()
+            from uuid import uuid4  # costs 3 ms at import, and few ask
+
+            self._id = uuid4()
         return self._id
 
     @property

@@ -55,7 +55,7 @@ def check_origin(request: Request, origins: Sequence[str | re.Pattern[str] | Non
         The value of Origin; ``None`` when there is none.
 
     Raises:
-        OriginError: Origin is repeated (400), or none of ``origins`` (403).
+        OriginError: Origin is repeated, or none of ``origins``: 403.
         TypeError: ``origins`` is one ``str``. A caller's bug.
 
     Spec:
@@ -63,7 +63,7 @@ def check_origin(request: Request, origins: Sequence[str | re.Pattern[str] | Non
     """
     values = request.headers.get_all("Origin")
     if len(values) > 1:
-        raise OriginError(", ".join(values), "repeated", 400)
+        raise OriginError(", ".join(values), "repeated")
     origin = values[0] if values else None
     if origins is not None:
         if isinstance(origins, str):

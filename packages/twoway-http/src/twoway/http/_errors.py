@@ -178,19 +178,18 @@ class HostError(HeaderError):
 
 class OriginError(HeaderError):
     """
-    Say that Origin is not acceptable (403), or repeated (400).
+    Say that Origin is not acceptable, or repeated: 403.
 
     Args:
         value: What the peer sent; ``None`` when missing.
         problem: An adjective, as for `HeaderError`.
-        status: 403 or 400.
 
     Spec:
         RFC 6455 §4.2.2 item 4, §10.2.
     """
 
-    def __init__(self, value: str | None = None, problem: str = "forbidden", status: int = 403) -> None:
-        super().__init__("Origin", value, problem, status)
+    def __init__(self, value: str | None = None, problem: str = "forbidden") -> None:
+        super().__init__("Origin", value, problem, 403)
 
 
 class StatusError(HTTPError):
