@@ -46,9 +46,9 @@ def _summary(package: Package, report: dict[str, object]) -> bool:
     print(f"{META}.{package.portion}: {counts['withKnownType']} of {total} public names are typed")
     symbols = report.get("symbols")
     for symbol in symbols if isinstance(symbols, list) else []:
-        if symbol["isExported"] and not symbol["isTypeKnown"]:
-            reasons = "; ".join(diagnostic["message"] for diagnostic in symbol["diagnostics"])
-            print(f"  {symbol['name']}: {reasons or 'the type is inferred, annotate it (an alias: TypeAlias)'}")
+        # A class is incomplete because of its members, which then say why.
+        for diagnostic in [] if symbol["isTypeKnown"] else symbol["diagnostics"]:
+            print(f"  {symbol['name']}: {' '.join(diagnostic['message'].split())}")
     return bool(total) and counts["withKnownType"] == total
 
 

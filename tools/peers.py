@@ -48,7 +48,8 @@ def install_ws() -> None:
     if npm is None:
         raise SystemExit("peers: the interoperability tests need node and npm on the path")
     PEERS.mkdir(parents=True, exist_ok=True)
-    run(npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(PEERS), WS)
+    # npm would wait five minutes for a silent server before it tries again.
+    run(npm, "install", "--silent", "--no-audit", "--no-fund", "--fetch-timeout=30000", "--prefix", str(PEERS), WS)
 
 
 def main() -> int:
