@@ -54,19 +54,47 @@ VIOLATIONS: list[tuple[str, list[Item], str, type[FrameError], int, str]] = [
     ("81026f6b", ["ok"], "8101ff", InvalidPayloadError, 1007, NOT_UTF8 + "invalid start byte at byte 0 (ff)"),
     ("8200", [b""], "8103eda080", InvalidPayloadError, 1007, NOT_UTF8 + "invalid continuation byte at byte 0 (ed)"),
     ("8100", [""], "810261c3", InvalidPayloadError, 1007, NOT_UTF8 + "unexpected end of data at byte 1 (c3)"),
-    ("8900", [Ping()], "010261e2 0001ff", InvalidPayloadError, 1007, NOT_UTF8 + "invalid continuation byte at byte 1 (e2)"),
-    ("8a00", [Pong()], "0101f0 0000 0001 90 8000", InvalidPayloadError, 1007, NOT_UTF8 + "unexpected end of data at byte 0 (f0 90)"),
+    (
+        "8900",
+        [Ping()],
+        "010261e2 0001ff",
+        InvalidPayloadError,
+        1007,
+        NOT_UTF8 + "invalid continuation byte at byte 1 (e2)",
+    ),
+    (
+        "8a00",
+        [Pong()],
+        "0101f0 0000 0001 90 8000",
+        InvalidPayloadError,
+        1007,
+        NOT_UTF8 + "unexpected end of data at byte 0 (f0 90)",
+    ),
     ("81026f6b", ["ok"], "880103", ProtocolError, 1002, "Close frame with half a close code"),
     ("81026f6b", ["ok"], "880203e7", ProtocolError, 1002, "Close frame with invalid code 999"),
     ("81026f6b", ["ok"], "880203ed", ProtocolError, 1002, "Close frame with invalid code 1005"),
     ("81026f6b", ["ok"], "8806138800000000", ProtocolError, 1002, "Close frame with invalid code 5000"),
-    ("81026f6b", ["ok"], "880303e8ff", InvalidPayloadError, 1007, "reason of a Close frame: " + NOT_UTF8 + "invalid start byte at byte 0 (ff)"),
+    (
+        "81026f6b",
+        ["ok"],
+        "880303e8ff",
+        InvalidPayloadError,
+        1007,
+        "reason of a Close frame: " + NOT_UTF8 + "invalid start byte at byte 0 (ff)",
+    ),
     ("82080000000000000000", [bytes(8)], "8209", PayloadTooBig, 1009, OVER_8),
     ("0200", [], "0005 6162636465 8004", PayloadTooBig, 1009, OVER_8),
-    ("020161", [], "007f7fffffffffffffff", PayloadTooBig, 1009, "frame of 9223372036854775807 bytes is over the limit of 7 bytes"),
+    (
+        "020161",
+        [],
+        "007f7fffffffffffffff",
+        PayloadTooBig,
+        1009,
+        "frame of 9223372036854775807 bytes is over the limit of 7 bytes",
+    ),
     ("0200 0000 0000 8000", [b""], "0200 0000 0000 0000 0000", TooManyFragments, 1009, OVER_4),
     ("010161 000162 8900 000163", [Ping()], "000164 800165", TooManyFragments, 1009, OVER_4),
-]  # fmt: skip
+]
 
 
 def small_decoder(max_fragment_size: int | None = None) -> MessageDecoder:

@@ -94,7 +94,9 @@ _CLOSE_CODE_RANGES = (
 
 def is_valid_close_code(code: int) -> bool:
     """
-    Tell whether a Close frame may carry a code; the answer is the same for sending and for receiving.
+    Tell whether a Close frame may carry a code.
+
+    The answer is the same for sending and for receiving.
 
     Args:
         code: Any integer.

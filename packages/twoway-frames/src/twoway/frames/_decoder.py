@@ -190,10 +190,11 @@ class _FrameReader(ABC):
 
 class FrameDecoder(_FrameReader):
     """
-    Turn a byte stream into `Frame` objects, one by one: for proxies, packet decoders and tests.
+    Turn a byte stream into `Frame` objects, one by one.
 
-    Every rule that can be checked on frames is checked; payloads are unmasked but not interpreted: text is not
-    decoded, Close frames are not parsed, and what follows them is still given.
+    This is for proxies, packet decoders and tests. Every rule that can be checked on frames is checked; payloads
+    are unmasked but not interpreted: text is not decoded, Close frames are not parsed, and what follows them is
+    still given.
 
     Args:
         masked: True when reading from a client, False when reading from a server, None to accept both.

@@ -30,7 +30,9 @@ class ProtocolError(FrameError):
 
 class InvalidPayloadError(FrameError):
     """
-    Report a payload that is not what its frame says, such as text that is not UTF-8: close code 1007.
+    Report a payload that is not what its frame says: close code 1007.
+
+    Text that is not UTF-8, for instance.
 
     Spec:
         RFC 6455 §8.1, RFC 7692 §7.2.2.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -25,7 +25,8 @@ class Extension(ABC):
         name: Registered name, as in ``Sec-WebSocket-Extensions``.
         reserved_bits: Opcode -> the reserved bits (0x40, 0x20, 0x10) that received frames of this kind may
             carry; whatever no extension lists is refused at the header.
-        decodes_unmarked: Whether `decode` must see messages whose first frame carries none of these bits.
+        decodes_unmarked: Whether `decode` must see messages whose first frame carries none of these bits. Without
+            it `decode` may see them all the same, when another extension of the connection must.
 
     Spec:
         RFC 6455 §9, §5.2 (RSV1-3).
@@ -69,23 +70,75 @@ class Extension(ABC):
 
     def max_encoded_size(self, max_size: int) -> int:
         """
-        Say how large the payload of a message within a limit can be on the wire.
+        Say how large the payload of a message within a limit can be once encoded.
+
+        A frame that is larger is refused by its header. With several extensions each is asked about the answer
+        of the one before it, in the order of the handshake.
 
         Args:
-            max_size: Limit for the decoded message; bytes, >= 0.
+            max_size: Limit for what `decode` returns; bytes, >= 0.
 
         Returns:
-            The limit for what is on the wire; bytes.
+            The limit for what `decode` gets; bytes.
         """
         return max_size
 
+    def shared_key(self) -> Hashable:
+        """
+        Say which other objects would encode a message to the same frame.
+
+        That is, if they forgot what they sent before.
+
+        Returns:
+            A key that is equal for all of these, or None when frames can never be shared.
+        """
+        return None
+
+    def encode_shared(self, frame: Frame, *, compress: bool | None = None) -> Frame:
+        """
+        Transform an outgoing frame for all connections with an equal `shared_key`.
+
+        Args:
+            frame: A whole message in one frame; not kept.
+            compress: As in `encode`.
+
+        Returns:
+            The frame to send on each of these connections, on each after a call of `adopt_shared`.
+        """
+        return self.encode(frame, compress=compress)
+
+    def adopt_shared(self, frame: Frame) -> None:
+        """
+        Get ready to send a frame that `encode_shared` of another object made.
+
+        Args:
+            frame: What was made there; not kept.
+        """
+
+    def release(self) -> bool:
+        """
+        Release memory between messages as far as the peer cannot notice it.
+
+        An idle connection asks for it.
+
+        Returns:
+            Whether all that is large could be released.
+        """
+        return True
+
     def close(self) -> None:
-        """Release memory at the end of the connection; `encode` and `decode` are not called after it."""
+        """
+        Release memory at the end of the connection.
+
+        `encode` and `decode` are not called after it.
+        """
 
 
 class ClientExtensionFactory(ABC):
     """
-    Offer an extension and take the server's answer: the client's side of negotiation.
+    Offer an extension and take the server's answer.
+
+    This is the client's side of negotiation.
 
     Attributes:
         name: Registered name of the extension.
@@ -126,7 +179,9 @@ class ClientExtensionFactory(ABC):
 
 class ServerExtensionFactory(ABC):
     """
-    Take or decline a client's offer: the server's side of negotiation.
+    Take or decline a client's offer.
+
+    This is the server's side of negotiation.
 
     Attributes:
         name: Registered name of the extension.
