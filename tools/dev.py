@@ -125,8 +125,12 @@ def main() -> int:
     if sys.version_info < MINIMUM:
         needed = ".".join(map(str, MINIMUM))
         raise SystemExit(f"twoway needs Python {needed} or newer; this is {sys.version.split()[0]}.")
-    set_up()
-    return commands[sys.argv[1]](sys.argv[2:])
+    try:
+        set_up()
+        return commands[sys.argv[1]](sys.argv[2:])
+    except KeyboardInterrupt:
+        # The program below got the same Ctrl-C and has had its say.
+        return 130
 
 
 if __name__ == "__main__":
