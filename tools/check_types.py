@@ -46,7 +46,7 @@ def _summary(package: Package, report: dict[str, object]) -> bool:
     print(f"{META}.{package.portion}: {counts['withKnownType']} of {total} public names are typed")
     symbols = report.get("symbols")
     for symbol in symbols if isinstance(symbols, list) else []:
-        # A class is incomplete because of its members, which then say why; those of other pieces are in their own report.
+        # A class is incomplete because of its members, which then say why; other pieces have their own report.
         foreign = not symbol["name"].startswith(f"{META}.{package.portion}.")
         for diagnostic in [] if symbol["isTypeKnown"] or foreign else symbol["diagnostics"]:
             print(f"  {symbol['name']}: {' '.join(diagnostic['message'].split())}")
