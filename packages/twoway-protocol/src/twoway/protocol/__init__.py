@@ -9,6 +9,7 @@ A WebSocket connection without I/O: bytes in, events out, and time is an argumen
 | `_client`, `_server` | the two sides and their opening handshakes |
 | `_messages` | messages to frames: fragmentation and extensions |
 | `_keepalive` | when to ping, when to give up |
+| `_checks` | what is wrong with an argument |
 | `_inbox` | messages that wait for the application |
 | `_events` | what happens on a connection |
 | `_errors` | what users catch |
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 from types import FunctionType
 
+from ._checks import check_seconds
 from ._client import ClientProtocol, read_uri
 from ._connection import Protocol
 from ._errors import (
@@ -40,7 +42,6 @@ from ._errors import (
 )
 from ._events import Closed, Event, HandshakeFailed, PingAcknowledged, TimerLate
 from ._inbox import Inbox, MaxQueue, check_marks
-from ._keepalive import check_seconds
 from ._options import ClientOptions, LoggerLike, MaxSize, Options, Origins, ServerOptions
 from ._server import ServerProtocol
 from ._state import TRANSITIONS, Cause, State, Trigger

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twoway.frames import Buffer, Extension, NegotiationError
+from twoway.frames import Buffer, ClientExtensionFactory, Extension, ExtensionParameter, NegotiationError
 from twoway.http import (
     HTTPError,
     Request,
@@ -22,7 +22,7 @@ from twoway.http import (
 )
 
 from ._connection import Protocol
-from ._errors import InvalidHandshake, InvalidNegotiation, InvalidState, InvalidURI, convert_http_error
+from ._errors import InvalidHandshake, InvalidNegotiation, InvalidState, InvalidURI
 from ._options import ClientOptions
 from ._state import Cause, State
 
@@ -40,6 +40,10 @@ class ClientProtocol(Protocol):
         uri: Where to connect to.
         options: The settings; shared, not copied. None takes the defaults.
         now: Current time; seconds. The opening timeout begins here.
+
+    Attributes:
+        uri: Where to connect to.
+        key: ``Sec-WebSocket-Key`` of the request.
 
     Raises:
         InvalidURI: ``uri`` is not a WebSocket URI; a caller's bug.
@@ -92,14 +96,15 @@ class ClientProtocol(Protocol):
 
         Raises:
             InvalidState: A request was sent already, or the connection is over; a caller's bug.
+            ValueError: Something in ``request`` is not allowed in HTTP; a caller's bug.
 
         Spec:
             RFC 6455 §4.1.
         """
         if self.state is not State.CONNECTING or self.request is not None:
             raise InvalidState("the opening handshake has begun already")
-        self.request = request
         self._output.append(request.serialize())
+        self.request = request
         if self._logger is not None:
             self._debug("> %s %s", request.method, request.path)
 
@@ -110,13 +115,11 @@ class ClientProtocol(Protocol):
             response = self._parser.receive_data(data)
             if response is not None:
                 self._take_response(response, self._parser.take_rest(), now)
-        except HTTPError as exc:
-            self._fail_handshake(convert_http_error(exc), Cause.REMOTE_ERROR, now)
-        except InvalidHandshake as exc:
+        except (HTTPError, InvalidHandshake) as exc:
             self._fail_handshake(exc, Cause.REMOTE_ERROR, now)
 
     def _finish_parser(self, now: float) -> None:
-        response = self._parser.receive_eof() if self._parser is not None else None
+        response = None if self._parser is None else self._parser.receive_eof()
         if response is not None:
             self._take_response(response, b"", now)
 
@@ -126,7 +129,7 @@ class ClientProtocol(Protocol):
         self.response = response
         self._events.append(response)
         if self._logger is not None:
-            self._debug("< HTTP/1.1 %d %s", response.status_code, response.reason_phrase)
+            self._debug("< HTTP/1.1 %d %a", response.status_code, response.reason_phrase)
         check_response(response, self.key)
         headers = response.headers
         answers = parse_extensions(headers.get_all("Sec-WebSocket-Extensions"))
@@ -136,20 +139,34 @@ class ClientProtocol(Protocol):
 
     def _take_extensions(self, answers: Sequence[tuple[str, Sequence[tuple[str, str | None]]]]) -> Sequence[Extension]:
         """Make what the server chose; RFC 6455 §9.1: fail when it was not offered."""
-        factories = {factory.name: factory for factory in self.options.extensions}
+        offers: dict[str, list[ClientExtensionFactory]] = {}
+        for factory in self.options.extensions:
+            offers.setdefault(factory.name, []).append(factory)
         accepted: list[Extension] = []
         for name, params in answers:
-            factory = factories.pop(name, None)
-            if factory is None:
+            if name not in offers:
                 raise InvalidNegotiation(f"server chose extension {name!r}, which was not offered, or chose it twice")
-            try:
-                accepted.append(factory.process_response_params(params, accepted))
-            except NegotiationError as exc:
-                raise InvalidNegotiation(f"server chose extension {name!r} with bad parameters: {exc}") from exc
+            accepted.append(_take_answer(name, params, offers.pop(name), accepted))
         return accepted or ()
 
     def _open_overdue(self, now: float) -> None:
         self._abort(Cause.OPEN_TIMEOUT)
+
+
+def _take_answer(
+    name: str,
+    params: Sequence[ExtensionParameter],
+    factories: Sequence[ClientExtensionFactory],
+    accepted: Sequence[Extension],
+) -> Extension:
+    """Find which offer of an extension the answer fits; RFC 7692 §5 lets a client make several."""
+    error = None
+    for factory in factories:
+        try:
+            return factory.process_response_params(params, accepted)
+        except NegotiationError as exc:
+            error = exc
+    raise InvalidNegotiation(f"server chose extension {name!r} with bad parameters: {error}") from error
 
 
 def read_uri(uri: str) -> WebSocketURI:

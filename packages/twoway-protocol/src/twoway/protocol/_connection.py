@@ -14,6 +14,7 @@ from twoway.frames import (
     FrameError,
     Item,
     MessageDecoder,
+    NegotiationError,
     Opcode,
     Ping,
     Pong,
@@ -26,6 +27,7 @@ from ._errors import (
     ConnectionClosed,
     InvalidHandshake,
     InvalidState,
+    InvalidStatus,
     convert_http_error,
     make_connection_closed,
 )
@@ -37,6 +39,8 @@ from ._state import TRANSITIONS, Cause, State, Trigger
 
 _DEBUG = 10
 _MESSAGES = (str, bytes, Fragment)
+# Causes that a missing answer to our Close frame replaces.
+_WISHES = (Cause.LOCAL_CLOSE, Cause.LIFETIME)
 # Close codes by which the peer says that the fault is ours (RFC 6455 §7.4.1).
 _BLAME = frozenset({1002, 1003, 1007, 1008, 1009, 1010})
 
@@ -96,6 +100,7 @@ class Protocol(ABC):
         self._encoder: MessageEncoder | None = None
         self._keepalive = Keepalive(options.ping_interval, options.ping_timeout)
         self._pings: PendingPings | None = None
+        self._own_ping = b""  # data of the last ping that keepalive sent
         self._writing = True
         self._held_pong: bytes | None = None
         self._active = False  # whether extensions worked since the last look
@@ -123,19 +128,20 @@ class Protocol(ABC):
         Spec:
             RFC 6455 §5 to §7; §7.1.7 for failing.
         """
+        if not data:
+            return  # no byte is no sign of life
         self._keepalive.received_at = now
         decoder = self._decoder
         if decoder is None:
             self._receive_handshake(data, now)
             return
         items = decoder.feed(data)
-        if self.state is State.CLOSED:
-            return
         if self._logger is not None:
             self._log_items(items)
         for item in items:
             if isinstance(item, _MESSAGES):
                 self._events.append(item)
+                self._active = True
             else:
                 self._receive_control(item, now)
         if decoder.error is not None and self._error is None:
@@ -156,9 +162,7 @@ class Protocol(ABC):
             return
         if self.state is State.CONNECTING:
             self._end_handshake(now, error)
-        if self._error is None and self.close_rcvd_then_sent is None:
-            self._error = error
-        self._set_cause(Cause.VANISHED if error is None else Cause.OS_ERROR)
+        self._set_cause(Cause.VANISHED if error is None else Cause.OS_ERROR, error)
         self._lose()
 
     def events(self) -> list[Event]:
@@ -248,7 +252,7 @@ class Protocol(ABC):
 
         Raises:
             ConnectionClosed: The connection is closing or closed.
-            InvalidState: The connection is not open yet; a caller's bug.
+            InvalidState: The connection is not open yet, or 1024 pings wait for their pongs; a caller's bug.
             TypeError: ``data`` has the wrong type; a caller's bug.
             ValueError: ``data`` is too long, or equals that of a ping that is not answered yet; a caller's bug.
 
@@ -410,10 +414,10 @@ class Protocol(ABC):
         if self._open_by is not None and now >= self._open_by:
             self._open_by = None
             self._open_overdue(now)
-        if self._close_by is not None and now >= self._close_by:
+        elif self._close_by is not None and now >= self._close_by:
             self._close_by = None
             self._abort(Cause.CLOSE_TIMEOUT)
-        if self.state is State.OPEN:
+        elif self.state is State.OPEN:
             self._check_keepalive(now)
             self._check_age(now)
 
@@ -483,29 +487,32 @@ class Protocol(ABC):
         if early:
             self.receive_data(early, now)
 
-    def _fail_handshake(self, error: InvalidHandshake, cause: Cause, now: float) -> None:
-        self.handshake_exc = error
-        self._error = error
-        self._set_cause(cause)
+    def _fail_handshake(self, error: HTTPError | InvalidHandshake, cause: Cause, now: float) -> None:
+        _drop_tracebacks(error)
+        exc = convert_http_error(error) if isinstance(error, HTTPError) else error
+        self._note_failure(exc, Cause.REFUSED if isinstance(exc, InvalidStatus) else cause)
         self._move(Trigger.HANDSHAKE_FAILED)
         self._parser = None
         self._open_by = None
         self._limit_close(now)
         self.half_close = True
-        self._events.append(HandshakeFailed(error))
+
+    def _note_failure(self, exc: InvalidHandshake, cause: Cause) -> None:
+        self.handshake_exc = exc
+        self._set_cause(cause, exc)
+        for extension in self.extensions:
+            extension.close()
+        self.extensions, self.subprotocol = (), None
+        self._events.append(HandshakeFailed(exc))
 
     def _end_handshake(self, now: float, error: OSError | None) -> None:
         """The stream ends while CONNECTING."""
         try:
-            if self._parser is not None:
-                self._finish_parser(now)
-            if self.state is State.CONNECTING:
-                raise InvalidHandshake("connection closed before the opening handshake was finished")
-        except HTTPError as exc:
-            self._fail_handshake(convert_http_error(exc), Cause.VANISHED, now)
-        except InvalidHandshake as exc:
+            self._finish_parser(now)
+            raise InvalidHandshake("connection closed before the opening handshake was finished")
+        except (HTTPError, InvalidHandshake) as exc:
             exc.__cause__ = error
-            self._fail_handshake(exc, Cause.VANISHED, now)
+            self._fail_handshake(exc, Cause.VANISHED if error is None else Cause.OS_ERROR, now)
 
     def _finish_parser(self, now: float) -> None:
         """Tell the parser that the stream ends; a response may end with it."""
@@ -586,12 +593,10 @@ class Protocol(ABC):
         if self.state in (State.CONNECTING, State.CLOSED):
             self._abort(cause, error)
             return
-        if self._error is None:
-            self._error = error
-        if self.close_sent is None:
+        self._set_cause(cause, error)
+        if self.state is State.OPEN:
             self._begin_close(close, Trigger.FAILED, cause, now)
         else:
-            self._set_cause(cause)
             self._move(Trigger.FAILED)
         if self._decoder is not None:
             self._decoder.stop()
@@ -600,12 +605,11 @@ class Protocol(ABC):
     def _abort(self, cause: Cause, error: BaseException | None = None) -> None:
         if self.state is State.CLOSED:
             return
-        if self._error is None:
-            self._error = error
-        self._set_cause(cause)
-        if self.state is State.CONNECTING and self.handshake_exc is None:
-            self.handshake_exc = InvalidHandshake(f"opening handshake failed: {cause.value}")
-            self._events.append(HandshakeFailed(self.handshake_exc))
+        if self.state is State.CONNECTING:
+            exc = InvalidHandshake(f"opening handshake failed: {cause.value}")
+            exc.__cause__ = error
+            self._note_failure(exc, cause)
+        self._set_cause(cause, error)
         self._output.clear()
         self.aborted = True
         self._lose()
@@ -622,12 +626,12 @@ class Protocol(ABC):
             extension.close()
         self._events.append(Closed(self.close_exc))
 
-    def _set_cause(self, cause: Cause) -> None:
+    def _set_cause(self, cause: Cause, error: BaseException | None = None) -> None:
         """Keep the first cause, but let a missing answer to our Close frame replace our wish to close."""
-        if self.cause is None:
+        if self.cause is None or (self.cause in _WISHES and self.close_rcvd is None):
             self.cause = cause
-        elif self.cause in (Cause.LOCAL_CLOSE, Cause.LIFETIME) and self.close_rcvd is None:
-            self.cause = cause
+        if self._error is None and self.close_rcvd_then_sent is None:
+            self._error = error  # after a complete closing handshake nothing is to blame
 
     def _move(self, trigger: Trigger) -> None:
         self.state = TRANSITIONS[self.state][trigger]
@@ -639,13 +643,21 @@ class Protocol(ABC):
         if lag:
             self._events.append(TimerLate(lag))
         if verdict is Verdict.PING:
-            self.ping(now=now)
+            self._ping_again(now)
         elif verdict is Verdict.VANISHED:
             self._fail(Close(CloseCode.INTERNAL_ERROR, "keepalive ping timeout"), Cause.HEARTBEAT, now, None)
 
+    def _ping_again(self, now: float) -> None:
+        # A peer may send data but never a pong: only the last of these pings is remembered.
+        if self._pings is None:
+            self._pings = PendingPings()
+        self._pings.forget(self._own_ping)
+        self._own_ping = self._pings.add(None, now, limit=False)
+        self._send_control(Opcode.PING, self._own_ping)
+
     def _check_age(self, now: float) -> None:
         if self._release_at is not None and now >= self._release_at and self.options.idle_release is not None:
-            if not self._active:
+            if not self._active and not self._in_message():
                 for extension in self.extensions:
                     extension.release()
             self._active = False
@@ -653,6 +665,12 @@ class Protocol(ABC):
         if self._expires is not None and now >= self._expires and self.state is State.OPEN:
             close = Close(CloseCode.GOING_AWAY, "connection reached its largest age")
             self._begin_close(close, Trigger.CLOSE_SENT, Cause.LIFETIME, now)
+
+    def _in_message(self) -> bool:
+        """Whether a message is on its way, in or out: then extensions must not forget anything."""
+        return (self._decoder is not None and self._decoder.incomplete) or (
+            self._encoder is not None and self._encoder.in_message
+        )
 
     # Logging
 
@@ -670,10 +688,20 @@ class Protocol(ABC):
             self._logger.debug(message, *args)
 
 
+def _drop_tracebacks(error: BaseException | None) -> None:
+    """Forget the frames of what the peer caused: through them the connection would keep itself alive."""
+    while isinstance(error, (HTTPError, InvalidHandshake, NegotiationError)):
+        error.__traceback__ = None
+        error = error.__cause__
+
+
 def _control_payload(data: str | Buffer) -> bytes:
     if not isinstance(data, (str, bytes, bytearray, memoryview)):
         raise TypeError(f"data must be str or bytes-like, not {type(data).__name__}")
-    payload = data.encode() if isinstance(data, str) else bytes(data)
+    try:
+        payload = data.encode() if isinstance(data, str) else bytes(data)
+    except UnicodeEncodeError as exc:
+        raise ValueError(f"data must be at most 125 bytes, text as UTF-8: {exc.reason} at {exc.start}") from exc
     if len(payload) > 125:
         raise ValueError(f"data must be at most 125 bytes long, not {len(payload)}")
     return payload

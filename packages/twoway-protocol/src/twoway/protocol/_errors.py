@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twoway.frames import OK_CLOSE_CODES, Close, CloseCode, describe_close_code
+from twoway.frames import OK_CLOSE_CODES, Close, CloseCode
 from twoway.http import (
     HeaderError,
     HTTPError,
@@ -240,16 +240,3 @@ def make_connection_closed(
     exc = (ConnectionClosedOK if orderly else ConnectionClosedError)(rcvd, sent, rcvd_then_sent, cause)
     exc.__cause__ = error
     return exc
-
-
-def describe_close(close: Close | None) -> str:
-    """
-    Say in a few words what a Close frame said.
-
-    Args:
-        close: The frame, or None if there was none.
-
-    Returns:
-        Code, meaning and reason on one line.
-    """
-    return f"{CloseCode.ABNORMAL_CLOSURE:d} ({describe_close_code(1006)})" if close is None else str(close)

@@ -7,8 +7,10 @@ from typing import TypeAlias
 
 from twoway.frames import Fragment, check_limit
 
+from ._checks import check_pair
+
 #: High-water mark, or high- and low-water mark; items, None for no limit.
-MaxQueue: TypeAlias = int | None | tuple[int | None, int | None]
+MaxQueue: TypeAlias = int | tuple[int | None, int | None] | None
 
 
 class Inbox:
@@ -60,7 +62,7 @@ class Inbox:
             item: A whole message, or a part of one; kept.
         """
         self._items.append(item)
-        if item.__class__ is not Fragment or item.final:  # type: ignore[union-attr]
+        if item.__class__ is not Fragment or item.final:
             self._complete += 1
 
     def get(self) -> str | bytes | None:
@@ -132,7 +134,7 @@ def check_marks(name: str, value: MaxQueue, divisor: int = 4) -> tuple[int | Non
         TypeError: ``value`` has the wrong type; a caller's bug.
         ValueError: A mark is negative, or the low one above the high one; a caller's bug.
     """
-    high, low = value if isinstance(value, tuple) else (value, None)
+    high, low = check_pair(name, value)
     check_limit(name, high)
     check_limit(name, low)
     if high is None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from enum import Enum
 
-from twoway.frames import check_limit
+from ._errors import InvalidState
 
 #: A deadline that is handled later than this was missed by us, not by the peer; seconds.
 LATE = 0.1
+#: Pings that may wait for their pongs; a peer that never answers costs no more memory than that.
+MAX_PENDING_PINGS = 1024
 
 
 class Verdict(Enum):
@@ -65,9 +67,9 @@ class Keepalive:
             return None
         due = self._sent + self._interval
         overdue = self._overdue()
-        if overdue is None:
-            return None if self._overdue_first else due
-        return overdue if self._overdue_first else min(due, overdue)
+        if self._overdue_first:
+            return overdue
+        return due if overdue is None else min(due, overdue)
 
     def check(self, now: float) -> tuple[Verdict, float]:
         """Judge the situation; also tells by how many seconds the timer was late when that matters."""
@@ -86,8 +88,8 @@ class Keepalive:
             return Verdict.NOTHING, lag
         if now < self._sent + self._interval:
             return Verdict.NOTHING, 0.0
-        if self._pending:
-            self._overdue_first = True
+        if self._pending and self._timeout is not None:
+            self._overdue_first = True  # one unanswered ping is enough to judge the peer
             return Verdict.NOTHING, 0.0
         self._pending, self._sent, self._credit, self.received_at = True, now, 0.0, None
         if self._paused_at is not None:
@@ -113,8 +115,14 @@ class PendingPings:
     def __init__(self) -> None:
         self._sent: dict[bytes, float] = {}
 
-    def add(self, data: bytes | None, now: float) -> bytes:
-        """Remember a ping; None picks data that no pending ping has. Raises ValueError for data in use."""
+    def add(self, data: bytes | None, now: float, limit: bool = True) -> bytes:
+        """
+        Remember a ping; None picks data that no pending ping has.
+
+        Raises ValueError for data in use, and with `limit` InvalidState when too many pings wait.
+        """
+        if limit and len(self._sent) >= MAX_PENDING_PINGS:
+            raise InvalidState(f"{MAX_PENDING_PINGS} pings wait for their pongs already")
         if data is None:
             data = os.urandom(4)
             while data in self._sent:
@@ -123,6 +131,10 @@ class PendingPings:
             raise ValueError("data must differ from that of every ping that waits for its pong")
         self._sent[data] = now
         return data
+
+    def forget(self, data: bytes) -> None:
+        """Stop waiting for the answer to a ping."""
+        self._sent.pop(data, None)
 
     def acknowledge(self, data: bytes, now: float) -> list[tuple[bytes, float]]:
         """Take a pong; give data and latency in seconds of all the pings that it answers, oldest first."""
@@ -134,25 +146,3 @@ class PendingPings:
             if sent == data:
                 break
         return answered
-
-
-def check_seconds(name: str, value: float | None, *, positive: bool = False) -> None:
-    """
-    Check an argument that is a time.
-
-    Args:
-        name: Name of the argument, for the error.
-        value: Seconds, or None for no limit.
-        positive: Whether zero is refused.
-
-    Raises:
-        TypeError: ``value`` is neither a number nor None; a caller's bug.
-        ValueError: ``value`` is negative, or zero where it must not be; a caller's bug.
-    """
-    if isinstance(value, float):
-        if not value >= 0:
-            raise ValueError(f"{name} must be >= 0 seconds, not {value}")
-    else:
-        check_limit(name, value)
-    if positive and value == 0:
-        raise ValueError(f"{name} must be > 0 seconds, not {value}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import utf_8_decode
 from collections.abc import Sequence
 
 from twoway.frames import (
@@ -30,14 +31,14 @@ class MessageEncoder:
         RFC 6455 §5.4, §5.6, §9.1.
     """
 
-    __slots__ = ("_compress", "_extensions", "_masked", "_message", "_utf8")
+    __slots__ = ("_compress", "_cut", "_extensions", "_masked", "_message")
 
     def __init__(self, masked: bool, extensions: Sequence[Extension]) -> None:
         self._masked = masked
         self._extensions = extensions
         self._message: Opcode | None = None  # the fragmented message that is being sent
         self._compress: bool | None = None
-        self._utf8: Utf8Decoder | None = None
+        self._cut = b""  # bytes of a character that the last fragment of a text has cut
 
     @property
     def in_message(self) -> bool:
@@ -67,13 +68,10 @@ class MessageEncoder:
         """
         if self._message is not None:
             raise InvalidState("a fragmented message is being sent: finish it before the next one")
-        payload = self._check(opcode, data, fin)
-        if self._extensions:
-            frame = self._extend(opcode, payload, fin, compress)
-        else:
-            frame = encode_frame(opcode, payload, fin, 0, self._masked)
+        payload, cut = self._check(opcode, data, fin)
+        frame = self._encode(opcode, payload, fin, compress)
         if not fin:
-            self._message, self._compress = opcode, compress
+            self._message, self._compress, self._cut = opcode, compress, cut
         return frame
 
     def go_on(self, data: str | Buffer, fin: bool) -> bytes:
@@ -97,40 +95,48 @@ class MessageEncoder:
         """
         if self._message is None:
             raise InvalidState("no fragmented message is being sent")
-        payload = self._check(self._message, data, fin)
-        if self._extensions:
-            frame = self._extend(Opcode.CONT, payload, fin, self._compress)
-        else:
-            frame = encode_frame(Opcode.CONT, payload, fin, 0, self._masked)
+        payload, cut = self._check(self._message, data, fin)
+        frame = self._encode(Opcode.CONT, payload, fin, self._compress)
+        self._cut = cut
         if fin:
             self._message = None
         return frame
 
-    def _extend(self, opcode: Opcode, payload: str | Buffer, fin: bool, compress: bool | None) -> bytes:
-        data = payload.encode() if isinstance(payload, str) else bytes(payload)
-        frame = Frame(opcode, data, fin)
+    def _encode(self, opcode: Opcode, payload: str | Buffer, fin: bool, compress: bool | None) -> bytes:
+        try:
+            if not self._extensions:
+                return encode_frame(opcode, payload, fin, 0, self._masked)
+            frame = Frame(opcode, payload.encode() if isinstance(payload, str) else bytes(payload), fin)
+        except UnicodeEncodeError as exc:
+            raise ValueError(f"data must be text without lone surrogates: {exc.reason} at {exc.start}") from exc
         for extension in self._extensions:
             frame = extension.encode(frame, compress=compress)
         return encode_frame(frame.opcode, frame.data, frame.fin, reserved_bits(frame), self._masked)
 
-    def _check(self, opcode: Opcode, data: str | Buffer, fin: bool) -> str | Buffer:
+    def _check(self, opcode: Opcode, data: str | Buffer, fin: bool) -> tuple[str | Buffer, bytes]:
+        """Judge a payload; also gives the bytes of a character that it cuts."""
         if isinstance(data, str):
             if opcode is not Opcode.TEXT:
                 raise TypeError("data must be bytes-like in a binary message, not str")
-            if self._utf8 is not None:
-                return self._check_utf8(data.encode(), fin)
-            return data
+            if self._cut and (data or fin):
+                raise ValueError("data must be bytes that complete the character which the last fragment has cut")
+            return data, self._cut
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"data must be str or bytes-like, not {type(data).__name__}")
-        return self._check_utf8(data, fin) if opcode is Opcode.TEXT else data
+        return data, self._check_utf8(bytes(data), fin) if opcode is Opcode.TEXT else b""
 
-    def _check_utf8(self, data: Buffer, fin: bool) -> Buffer:
-        """Text that comes as bytes is checked over the fragments of its message (RFC 6455 §5.6)."""
-        utf8 = self._utf8 or Utf8Decoder()
+    def _check_utf8(self, data: bytes, fin: bool) -> bytes:
+        """Check text that comes as bytes over the fragments of its message (RFC 6455 §5.6)."""
+        data = self._cut + data
         try:
-            utf8.decode(data, fin)
+            Utf8Decoder().decode(data, fin)
         except InvalidPayloadError as exc:
-            self._utf8 = None
             raise ValueError(f"data of a text message must be UTF-8: {exc}") from exc
-        self._utf8 = None if fin else utf8
-        return data
+        return b"" if fin else _cut_character(data)
+
+
+def _cut_character(data: bytes) -> bytes:
+    """Give the bytes of the character that ends outside of `data`, which is UTF-8 otherwise."""
+    end = data[-3:]
+    _, used = utf_8_decode(end, "ignore", False)
+    return end[used:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -14,12 +15,25 @@ from twoway.frames import (
     ServerExtensionFactory,
     check_limit,
 )
-from twoway.http import HeadersLike, HTTPLimits
+from twoway.http import (
+    Headers,
+    HeadersLike,
+    HTTPError,
+    HTTPLimits,
+    Request,
+    WebSocketURI,
+    build_request,
+    build_response,
+    build_subprotocols,
+    check_host,
+)
 
-from ._keepalive import check_seconds
+from ._checks import check_items, check_pair, check_seconds
 
 #: Limit for a message, or for a message and for each of its frames; bytes, None for no limit.
-MaxSize: TypeAlias = int | None | tuple[int | None, int | None]
+MaxSize: TypeAlias = int | tuple[int | None, int | None] | None
+
+_KEY = "MDEyMzQ1Njc4OTAxMjM0NQ=="  # any valid one: options are tried out when they are made
 
 
 class LoggerLike(Protocol):
@@ -80,6 +94,8 @@ class Options:
         for size in self.max_sizes:
             check_limit("max_size", size)
         check_limit("max_fragments", self.max_fragments)
+        if not isinstance(self.limits, HTTPLimits):
+            raise TypeError(f"limits must be HTTPLimits, not {type(self.limits).__name__}")
         for name in ("open_timeout", "ping_timeout", "close_timeout"):
             check_seconds(name, getattr(self, name))
         for name in ("ping_interval", "max_lifetime", "idle_release"):
@@ -88,10 +104,7 @@ class Options:
     @property
     def max_sizes(self) -> tuple[int | None, int | None]:
         """Give the limits for a message and for a frame; bytes."""
-        if isinstance(self.max_size, tuple):
-            message, frame = self.max_size
-            return message, frame
-        return self.max_size, None
+        return check_pair("max_size", self.max_size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +130,22 @@ class ClientOptions(Options):
     additional_headers: HeadersLike = ()
     user_agent_header: str | None = None
     host: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_items("extensions", self.extensions, ClientExtensionFactory, "ClientExtensionFactory objects")
+        check_items("subprotocols", self.subprotocols, str, "str")
+        # Shared by many connections: an iterator would serve the first one only.
+        object.__setattr__(self, "additional_headers", Headers(self.additional_headers))
+        build_request(
+            WebSocketURI(False, "localhost", 80),
+            _KEY,
+            origin=self.origin,
+            subprotocols=self.subprotocols,
+            additional_headers=self.additional_headers,
+            user_agent_header=self.user_agent_header,
+            host=self.host,
+        )
 
 
 #: Origins: exact values, patterns that must match the whole value, None to allow a missing header.
@@ -146,3 +175,19 @@ class ServerOptions(Options):
     subprotocols: Sequence[str] = ()
     server_header: str | None = None
     date: Callable[[], str] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_items("extensions", self.extensions, ServerExtensionFactory, "ServerExtensionFactory objects")
+        check_items("subprotocols", self.subprotocols, str, "str")
+        check_items(
+            "origins",
+            () if self.origins is None else self.origins,
+            (str, re.Pattern, type(None)),
+            "str, patterns and None",
+        )
+        if self.subprotocols:
+            build_subprotocols(self.subprotocols)
+        build_response(_KEY, server_header=self.server_header)
+        with suppress(HTTPError):  # whether this host is allowed does not matter
+            check_host(Request("/", Headers({"Host": "localhost"})), self.allowed_hosts)

@@ -30,6 +30,7 @@ from ._state import Cause, State
 
 #: What may come right after a request, before its answer; bytes.
 _MAX_EARLY = 65536
+_BODILESS = (204, 304)  # RFC 9110 §15.3.5, §15.4.5
 _DEFAULT_OPTIONS = ServerOptions()
 
 
@@ -44,6 +45,9 @@ class ServerProtocol(Protocol):
         options: The settings; shared, not copied. None takes the defaults.
         now: Current time; seconds. The opening timeout begins here.
 
+    Attributes:
+        origin: Value of the ``Origin`` header, None before `accept` and without one.
+
     Spec:
         RFC 6455 §4.2.
     """
@@ -55,6 +59,7 @@ class ServerProtocol(Protocol):
         super().__init__(options or _DEFAULT_OPTIONS, now)
         self._parser: RequestParser | None = RequestParser(self.options.limits)
         self._early = bytearray()
+        self._ended = False  # whether the client has closed its side
         self.origin: str | None = None
 
     def accept(
@@ -82,13 +87,15 @@ class ServerProtocol(Protocol):
             RFC 6455 §4.2.1, §4.2.2, §9.1, §10.2.
         """
         options = self.options
+        self.handshake_exc = None
         try:
             key = check_request(request)
             self.origin = check_origin(request, options.origins)
             offers = parse_extensions(request.headers.get_all("Sec-WebSocket-Extensions"))
             offered = parse_subprotocols(request.headers.get_all("Sec-WebSocket-Protocol"))
         except HTTPError as exc:
-            return self._refuse(exc)
+            self.handshake_exc = convert_http_error(exc.with_traceback(None))
+            return error_response(exc)
         answer, self.extensions = _accept_offers(offers, options)
         self.subprotocol = self._choose_subprotocol(offered, select_subprotocol)
         return build_response(
@@ -129,23 +136,55 @@ class ServerProtocol(Protocol):
 
         Raises:
             InvalidState: The opening handshake is over, or no request has come; a caller's bug.
+            ValueError: Something in ``response`` is not allowed in HTTP, or its status is neither 101 nor 200-599; a
+                caller's bug.
 
         Spec:
             RFC 6455 §4.2.2, RFC 9110 §6.6.1, §9.3.2; RFC 9112 §9.6.
         """
         if self.state is not State.CONNECTING or self.request is None:
             raise InvalidState("there is no request to answer")
-        self.response = response
         if response.status_code == 101:
-            self._output.append(response.serialize())
-            self._log_response(response)
-            early, self._early = bytes(self._early), bytearray()
-            self._open(now, early)
-            return
-        error = self.handshake_exc or InvalidStatus(response)
-        self.extensions, self.subprotocol = (), None
-        self._send_refusal(response)
-        self._fail_handshake(error, Cause.FAILED, now)
+            self._send_acceptance(response, now)
+        elif 200 <= response.status_code <= 599:
+            self._send_refusal(response)
+            self._fail_handshake(self.handshake_exc or InvalidStatus(response), Cause.REFUSED, now)
+        else:
+            raise ValueError(f"status_code of response must be 101 or 200-599, not {response.status_code}")
+        if self._ended:
+            super().receive_eof(now)
+
+    def receive_eof(self, now: float, error: OSError | None = None) -> None:
+        """
+        Take note that nothing more will come from the network.
+
+        A client that has sent a plain HTTP request and then closed its side still gets the answer. In any other
+        case nothing more can be sent.
+
+        Args:
+            now: Current time; seconds.
+            error: What the operating system says, None for a clean end of the stream. A second call says that the
+                connection is lost.
+
+        Spec:
+            RFC 6455 §7.1.4, §7.1.5: without a Close frame the code is 1006.
+        """
+        request = self.request
+        plain = self.state is State.CONNECTING and request is not None and "Upgrade" not in request.headers
+        if plain and error is None and not self._ended:
+            self._ended = True
+        else:
+            super().receive_eof(now, error)
+
+    def _send_acceptance(self, response: Response, now: float) -> None:
+        # What the answer says counts, not what `accept` had in mind: the application may have altered it.
+        subprotocols = response.headers.get_all("Sec-WebSocket-Protocol")
+        self._put_response(response, response.serialize())
+        if "Sec-WebSocket-Extensions" not in response.headers:
+            self.extensions = ()
+        self.subprotocol = subprotocols[0] if subprotocols else None
+        early, self._early = bytes(self._early), bytearray()
+        self._open(now, early)
 
     def _receive_handshake(self, data: Buffer, now: float) -> None:
         if self.state is not State.CONNECTING:
@@ -158,8 +197,8 @@ class ServerProtocol(Protocol):
             if request is None:
                 return
             self.request = request
-            self._keep_early(self._parser.take_rest())
-            self._parser = None
+            rest, self._parser = self._parser.take_rest(), None
+            self._keep_early(rest)
             if self._logger is not None:
                 self._debug("< %s %s", request.method, request.path)
             check_host(request, self.options.allowed_hosts)
@@ -175,35 +214,37 @@ class ServerProtocol(Protocol):
         self._early += data
 
     def _answer_error(self, error: HTTPError, now: float) -> None:
-        self.response = self._refuse(error)
-        self._send_refusal(self.response)
-        self._fail_handshake(convert_http_error(error), Cause.REMOTE_ERROR, now)
-
-    def _refuse(self, error: HTTPError) -> Response:
-        self.handshake_exc = convert_http_error(error)
-        return error_response(error)
+        self._send_refusal(error_response(error))
+        self._fail_handshake(error, Cause.REMOTE_ERROR, now)
 
     def _send_refusal(self, response: Response) -> None:
         headers = response.headers
-        if "close" not in ", ".join(headers.get_all("Connection")).lower():
+        options = ",".join(headers.get_all("Connection")).lower().split(",")
+        if "close" not in map(str.strip, options):
             headers.add("Connection", "close")  # RFC 9112 §9.6: one request per connection
-        if "Content-Length" not in headers and response.status_code not in (204, 304):
-            headers["Content-Length"] = str(len(response.body))
-        if self.options.date is not None:
-            headers.setdefault("Date", self.options.date())
-        if self.options.server_header is not None:
-            headers.setdefault("Server", self.options.server_header)
+        bodiless = response.status_code in _BODILESS
+        if not bodiless and "Content-Length" not in headers and "Transfer-Encoding" not in headers:
+            headers["Content-Length"] = str(len(response.body))  # RFC 9112 §6.2: not beside Transfer-Encoding
+        if self.options.date is not None and "Date" not in headers:
+            headers["Date"] = self.options.date()
+        if self.options.server_header is not None and "Server" not in headers:
+            headers["Server"] = self.options.server_header
         head = self.request is not None and self.request.method == "HEAD"
-        self._output.append(response.serialize(head=head))
-        self._log_response(response)
+        self._put_response(response, response.serialize(head=head or bodiless))
+
+    def _put_response(self, response: Response, data: bytes) -> None:
+        self._output.append(data)
+        self.response = response
+        if self._logger is not None:
+            self._debug("> HTTP/1.1 %d %a", response.status_code, response.reason_phrase)
 
     def _open_overdue(self, now: float) -> None:
         # RFC 9110 §15.5.9: the client was too slow; §15.6.4: the answer to a whole request was.
         status, text = (408, "Request Timeout") if self.request is None else (503, "Service Unavailable")
-        self.response = Response.text(status, f"{text}.\n")
-        self._send_refusal(self.response)
-        error = InvalidHandshake("opening handshake took too long")
-        self._fail_handshake(error, Cause.OPEN_TIMEOUT, now)
+        self._send_refusal(Response.text(status, f"{text}.\n"))
+        self._fail_handshake(InvalidHandshake("opening handshake took too long"), Cause.OPEN_TIMEOUT, now)
+        if self._ended:
+            super().receive_eof(now)
 
     def _choose_subprotocol(
         self, offered: Sequence[str], select: Callable[[Sequence[str]], str | None] | None
@@ -214,10 +255,6 @@ class ServerProtocol(Protocol):
         if chosen is not None and chosen not in offered:
             raise ValueError(f"select_subprotocol must return one of {list(offered)} or None, not {chosen!r}")
         return chosen
-
-    def _log_response(self, response: Response) -> None:
-        if self._logger is not None:
-            self._debug("> HTTP/1.1 %d %s", response.status_code, response.reason_phrase)
 
 
 def _accept_offers(
@@ -240,5 +277,3 @@ def _accept_offers(
             accepted.append(extension)
             break
     return answer, accepted or ()
-
-

@@ -70,6 +70,7 @@ class Cause(Enum):
     REMOTE_ERROR = "the peer broke a rule or a limit"
     LOCAL_ERROR = "the peer says that we broke a rule or a limit"
     FAILED = "failed by us"
+    REFUSED = "the server did not accept the opening handshake"
     VANISHED = "the peer ended the stream without a closing handshake"
     OS_ERROR = "the operating system reports that the connection is lost"
     HEARTBEAT = "the peer did not answer a ping in time"

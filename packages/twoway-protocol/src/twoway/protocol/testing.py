@@ -10,7 +10,8 @@ Two connected peers in memory, for tests: no sockets, no threads, no clock but t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 from twoway.http import Request, Response
 
@@ -21,7 +22,10 @@ from ._options import ClientOptions, ServerOptions
 from ._server import ServerProtocol
 from ._state import State
 
-__all__ = ["Pair", "connected_pair"]
+__all__ = ["Chunk", "Pair", "connected_pair"]
+
+#: How the wire cuts bytes: the size of the largest piece, or a function that gives the pieces; None for no cuts.
+Chunk: TypeAlias = int | Callable[[bytes], Iterable[bytes]] | None
 
 
 class Pair:
@@ -32,8 +36,13 @@ class Pair:
         client_options: Settings of the client; None takes the defaults.
         server_options: Settings of the server; None takes the defaults.
         uri: Where the client believes to connect to.
-        chunk: Largest piece in which bytes are delivered; None delivers what was written at once.
+        chunk: How the wire cuts bytes: largest piece, > 0, or a function that gives the pieces; None delivers what
+            was written at once.
         answer: Makes the server's answer to a request; None accepts.
+
+    Raises:
+        InvalidURI: ``uri`` is not a WebSocket URI; a caller's bug.
+        ValueError: ``chunk`` is not positive; a caller's bug.
 
     Attributes:
         client: The client's side.
@@ -48,9 +57,11 @@ class Pair:
         server_options: ServerOptions | None = None,
         *,
         uri: str = "ws://localhost/",
-        chunk: int | None = None,
+        chunk: Chunk = None,
         answer: Callable[[ServerProtocol, Request], Response] | None = None,
     ) -> None:
+        if isinstance(chunk, int) and chunk < 1:
+            raise ValueError(f"chunk must be > 0 bytes, not {chunk}")
         self.now = 0.0
         self.online = True
         self.client = ClientProtocol(uri, client_options, self.now)
@@ -85,7 +96,12 @@ class Pair:
 
         Args:
             seconds: How much; >= 0.
+
+        Raises:
+            ValueError: ``seconds`` is negative; a caller's bug.
         """
+        if seconds < 0:
+            raise ValueError(f"seconds must be >= 0, not {seconds}")
         until = self.now + seconds
         while (due := self._next_deadline()) is not None and due <= until:
             self.now = max(self.now, due)
@@ -132,7 +148,7 @@ class Pair:
         self._collect(source)
         data = b"".join(source.data_to_send())
         if self.online and target not in self._ended:
-            for piece in self._pieces(data):
+            for piece in self._cut(data):
                 target.receive_data(piece, self.now)
                 self._collect(target)
             if source.half_close or source.aborted:
@@ -142,9 +158,12 @@ class Pair:
                 return True
         return bool(data)
 
-    def _pieces(self, data: bytes) -> list[bytes]:
-        size = self._chunk or max(len(data), 1)
-        return [data[start : start + size] for start in range(0, len(data), size)]
+    def _cut(self, data: bytes) -> Iterable[bytes]:
+        if self._chunk is None:
+            return [data] if data else []
+        if isinstance(self._chunk, int):
+            return [data[start : start + self._chunk] for start in range(0, len(data), self._chunk)]
+        return self._chunk(data)
 
     def _collect(self, peer: Protocol) -> None:
         events = peer.events()
@@ -160,7 +179,10 @@ class Pair:
 
 
 def connected_pair(
-    client_options: ClientOptions | None = None, server_options: ServerOptions | None = None, *, chunk: int | None = None
+    client_options: ClientOptions | None = None,
+    server_options: ServerOptions | None = None,
+    *,
+    chunk: Chunk = None,
 ) -> Pair:
     """
     Make two peers whose connection is OPEN.
@@ -168,7 +190,7 @@ def connected_pair(
     Args:
         client_options: Settings of the client; None takes the defaults.
         server_options: Settings of the server; None takes the defaults.
-        chunk: Largest piece in which bytes are delivered; None delivers what was written at once.
+        chunk: How the wire cuts bytes, as in `Pair`.
 
     Returns:
         The pair.
