@@ -47,7 +47,7 @@ def test_second_portion_in_one_package(tree, run):
 
 
 def test_tests_folder_that_is_a_package(tree, run):
-    (tree / "packages/twoway-asyncio/tests/__init__.py").touch()
+    (tree / "packages/twoway-frames/tests/__init__.py").touch()
     assert run("check_style", "tree").returncode == 1
 
 
