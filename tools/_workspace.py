@@ -111,6 +111,11 @@ def portions() -> list[Package]:
     return [package for package in packages() if not package.is_meta]
 
 
+def third_party() -> list[str]:
+    """Return everything from outside of this workspace that a distribution or one of its extras asks for, sorted."""
+    return sorted({str(each) for package in packages() for each in package.requirements() if not is_sibling(each)})
+
+
 def closure(package: Package) -> list[Package]:
     """Return a distribution and all siblings that it reaches, extras included, by name."""
     by_name = {each.name: each for each in packages()}

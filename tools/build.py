@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from _workspace import ROOT, Package, is_sibling, packages
+from _workspace import ROOT, Package, packages, third_party
 
 
 def build(package: Package, folder: Path) -> None:
@@ -30,7 +30,7 @@ def build(package: Package, folder: Path) -> None:
 
 def download_third_party(folder: Path) -> None:
     """Fetch wheels of everything that is not from this workspace and that an installation or an extra asks for."""
-    wanted = sorted({str(each) for package in packages() for each in package.requirements() if not is_sibling(each)})
+    wanted = third_party()
     folder.mkdir(exist_ok=True)
     if wanted:
         options = ["--quiet", "--only-binary", ":all:", "--dest", str(folder)]

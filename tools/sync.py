@@ -5,8 +5,8 @@ Write everything that follows from the packages and must be equal or complete, o
     python tools/sync.py --check    print what differs and fail
 
 It covers the LICENSE copies, the fields that all ``pyproject.toml`` share, the list of pieces of the meta-package, and
-the generated blocks of the root ``pyproject.toml`` (mypy's path, the import contracts) and of ``mkdocs.yml`` (source
-paths, reference pages).
+the generated blocks of the root ``pyproject.toml`` (third parties, mypy's path, import contracts) and of ``mkdocs.yml``
+(source paths, reference pages).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 import tomlkit
 
 from _contracts import contracts
-from _workspace import META, ROOT, Package, packages, portions
+from _workspace import META, ROOT, Package, packages, portions, third_party
 
 # Parsed from TOML, so that what is written into a package keeps this form.
 COMMON_PROJECT = tomlkit.parse("""\
@@ -90,7 +90,11 @@ def missing_pieces(meta: Package) -> list[str]:
 def root_blocks() -> dict[str, str]:
     """Return the generated blocks of the root ``pyproject.toml``."""
     sources = [*(piece.source.relative_to(ROOT).as_posix() for piece in portions()), "tools"]
-    return {"mypy": f"mypy_path = {json.dumps(sources)}\n", "contracts": contracts(portions())}
+    return {
+        "third-party": f"third-party = {json.dumps(third_party())}\n",
+        "mypy": f"mypy_path = {json.dumps(sources)}\n",
+        "contracts": contracts(portions()),
+    }
 
 
 def mkdocs_blocks() -> dict[str, str]:
