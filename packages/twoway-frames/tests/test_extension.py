@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 
 import pytest
 
@@ -56,7 +55,7 @@ class Upper(Toy):
 
     def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
         super().decode(frame, max_size=max_size)
-        return replace(frame, data=frame.data.upper(), rsv2=False)
+        return frame.replace(data=frame.data.upper(), rsv2=False)
 
 
 class Twice(Toy):
@@ -65,7 +64,7 @@ class Twice(Toy):
     name = "x-twice"
 
     def encode(self, frame: Frame, *, compress: bool | None = None) -> Frame:
-        return replace(frame, data=bytes(octet for octet in frame.data for _ in range(2)))
+        return frame.replace(data=bytes(octet for octet in frame.data for _ in range(2)))
 
     def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
         super().decode(frame, max_size=max_size)
@@ -73,7 +72,7 @@ class Twice(Toy):
             raise InvalidPayloadError("odd number of bytes")
         if max_size is not None and len(frame.data) > 2 * max_size:
             raise PayloadTooBig("message", None, max_size)
-        return replace(frame, data=frame.data[::2])
+        return frame.replace(data=frame.data[::2])
 
     def max_encoded_size(self, max_size: int) -> int:
         return 2 * max_size
@@ -85,13 +84,13 @@ class Tail(Toy):
     name = "x-tail"
 
     def encode(self, frame: Frame, *, compress: bool | None = None) -> Frame:
-        return replace(frame, data=frame.data + b"!!!")
+        return frame.replace(data=frame.data + b"!!!")
 
     def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
         super().decode(frame, max_size=max_size)
         if not frame.data.endswith(b"!!!"):
             raise ProtocolError("no tail")
-        return replace(frame, data=frame.data[:-3])
+        return frame.replace(data=frame.data[:-3])
 
     def max_encoded_size(self, max_size: int) -> int:
         return max_size + 3
@@ -101,7 +100,7 @@ class Bomb(Toy):
     """Inflate without looking at the limit."""
 
     def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
-        return replace(frame, data=frame.data * 1000)
+        return frame.replace(data=frame.data * 1000)
 
     def max_encoded_size(self, max_size: int) -> int:
         return max_size + 100
@@ -217,7 +216,7 @@ def test_the_bits_of_several_extensions_add_up() -> None:
         reserved_bits: Mapping[int, int] = {Opcode.TEXT: 0x10, Opcode.BINARY: 0x10}
 
         def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
-            return replace(frame, data=frame.data.lower(), rsv3=False) if frame.rsv3 else frame
+            return frame.replace(data=frame.data.lower(), rsv3=False) if frame.rsv3 else frame
 
     wire = encode_frame(1, "Ab", rsv=0x30) + encode_frame(1, "Ab", rsv=0x10)
     assert MessageDecoder(extensions=[Lower(), Twice()]).feed(encode_frame(1, "AAbb", rsv=0x10)) == ["ab"]

@@ -5,6 +5,7 @@ Frames of the WebSocket protocol, without I/O and without dependencies: RFC 6455
 |---|---|
 | `_codes` | opcodes and close codes, as data |
 | `_frame` | `Frame`, and what a reader gets: `Fragment`, `Ping`, `Pong`, `Close` |
+| `_record` | what makes these values |
 | `_decoder` | bytes to frames (`FrameDecoder`) or to messages (`MessageDecoder`) |
 | `_sinks` | where the pieces of a message are joined |
 | `_encoder` | frames to bytes |

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 from ._codes import CONTROL_OPCODES, CloseCode, Opcode, describe_close_code, is_valid_close_code
 from ._errors import InvalidPayloadError, ProtocolError
 from ._mask import Buffer
+from ._record import Record
 from ._utf8 import decode_utf8
 
 MAX_CONTROL_SIZE = 125
@@ -14,8 +15,7 @@ MAX_REASON_SIZE = 123
 _SHOWN = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Record):
     """
     Hold one frame; one that RFC 6455 forbids cannot be built.
 
@@ -35,23 +35,48 @@ class Frame:
         RFC 6455 §5.2, §5.5.
     """
 
-    opcode: Opcode
-    data: bytes = b""
-    fin: bool = True
-    rsv1: bool = False
-    rsv2: bool = False
-    rsv3: bool = False
+    __slots__ = ("opcode", "data", "fin", "rsv1", "rsv2", "rsv3")  # noqa: RUF023  # the order of the arguments
 
-    def __post_init__(self) -> None:
-        if self.opcode.__class__ is not Opcode:
-            object.__setattr__(self, "opcode", Opcode(self.opcode))
-        if not isinstance(self.data, bytes):
-            raise TypeError(f"data must be bytes, not {type(self.data).__name__}")
+    opcode: Opcode
+    data: bytes
+    fin: bool
+    rsv1: bool
+    rsv2: bool
+    rsv3: bool
+
+    def __init__(
+        self,
+        opcode: Opcode,
+        data: bytes = b"",
+        fin: bool = True,
+        rsv1: bool = False,
+        rsv2: bool = False,
+        rsv3: bool = False,
+    ) -> None:
+        super().__init__(Opcode(opcode), data, fin, rsv1, rsv2, rsv3)
+        if not isinstance(data, bytes):
+            raise TypeError(f"data must be bytes, not {type(data).__name__}")
         if self.opcode in CONTROL_OPCODES:
-            if not self.fin:
+            if not fin:
                 raise ValueError("fin must be True in a control frame")
-            if len(self.data) > MAX_CONTROL_SIZE:
-                raise ValueError(f"data of a control frame must be at most 125 bytes long, not {len(self.data)}")
+            if len(data) > MAX_CONTROL_SIZE:
+                raise ValueError(f"data of a control frame must be at most 125 bytes long, not {len(data)}")
+
+    def replace(self, **changes: Any) -> Frame:
+        """
+        Make a frame that differs from this one.
+
+        Args:
+            **changes: New values of arguments, by name.
+
+        Returns:
+            The new frame.
+
+        Raises:
+            TypeError: A name is unknown, or ``data`` is not bytes; a caller's bug.
+            ValueError: The new frame is forbidden; a caller's bug.
+        """
+        return Frame(**{**dict(zip(self.__slots__, self._values(), strict=True)), **changes})
 
     def __str__(self) -> str:
         flags = [name for name in ("fin", "rsv1", "rsv2", "rsv3") if getattr(self, name)]
@@ -59,7 +84,7 @@ class Frame:
         return " ".join([self.opcode.name, *flags, *data, f"[{len(self.data)} bytes]"])
 
 
-class Fragment:
+class Fragment(Record):
     """
     Hold a part of a fragmented message, as the receiver gets it.
 
@@ -73,31 +98,17 @@ class Fragment:
         RFC 6455 §5.4.
     """
 
-    __slots__ = ("data", "final", "first")
+    __slots__ = ("data", "first", "final")  # noqa: RUF023  # the order of the arguments
 
     data: str | bytes
     first: bool
     final: bool
 
     def __init__(self, data: str | bytes, first: bool = False, final: bool = False) -> None:
-        self.data = data
-        self.first = first
-        self.final = final
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Fragment):
-            return NotImplemented
-        return (self.data, self.first, self.final) == (other.data, other.first, other.final)
-
-    def __hash__(self) -> int:
-        return hash((self.data, self.first, self.final))
-
-    def __repr__(self) -> str:
-        return f"Fragment({self.data!r}, first={self.first}, final={self.final})"
+        super().__init__(data, first, final)
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(Record):
     """
     Stand for a received Ping frame.
 
@@ -108,11 +119,15 @@ class Ping:
         RFC 6455 §5.5.2.
     """
 
-    data: bytes = b""
+    __slots__ = ("data",)
+
+    data: bytes
+
+    def __init__(self, data: bytes = b"") -> None:
+        super().__init__(data)
 
 
-@dataclass(frozen=True, slots=True)
-class Pong:
+class Pong(Record):
     """
     Stand for a received Pong frame.
 
@@ -123,11 +138,15 @@ class Pong:
         RFC 6455 §5.5.3.
     """
 
-    data: bytes = b""
+    __slots__ = ("data",)
+
+    data: bytes
+
+    def __init__(self, data: bytes = b"") -> None:
+        super().__init__(data)
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Record):
     """
     Hold what a Close frame says.
 
@@ -139,8 +158,13 @@ class Close:
         RFC 6455 §5.5.1, §7.4.
     """
 
+    __slots__ = ("code", "reason")
+
     code: int
-    reason: str = ""
+    reason: str
+
+    def __init__(self, code: int, reason: str = "") -> None:
+        super().__init__(code, reason)
 
     def __str__(self) -> str:
         meaning = describe_close_code(self.code)
