@@ -1,0 +1,91 @@
+"""A connection between twoway and a peer, whichever of them is the client."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from twoway.asyncio import Connection, ServerConnection, connect, serve
+
+from .base import Certificates, End, Peer, Settings
+
+# Of the whole closing handshake on our side; seconds. No peer needs it: a test that waits for it is too slow.
+CLOSE_TIMEOUT = 15
+
+
+@dataclass(frozen=True)
+class Link:
+    """
+    What opens connections with a peer: call it, in ``async with``, for our end and the peer's.
+
+    Attributes:
+        peer: The other implementation.
+        role: What the peer is, ``client`` or ``server``.
+    """
+
+    peer: Peer
+    role: str
+
+    @asynccontextmanager
+    async def __call__(
+        self, *, tls: Certificates | None = None, ours: dict[str, Any] | None = None, **theirs: Any
+    ) -> AsyncIterator[tuple[Connection, End]]:
+        """
+        Open a connection, and close it.
+
+        Args:
+            tls: None for none.
+            ours: Options of our `connect` or `serve`.
+            theirs: `Settings` of the peer.
+        """
+        options = {"close_timeout": CLOSE_TIMEOUT, **(ours or {})}
+        settings = Settings(tls=tls, **theirs)
+        opened = self._accept(options, settings) if self.role == "client" else self._connect(options, settings)
+        async with opened as (connection, end):
+            try:
+                yield connection, end
+            except BaseException:
+                connection.abort()
+                raise
+            await connection.close()
+            await end.closed
+
+    @asynccontextmanager
+    async def _accept(
+        self, options: dict[str, Any], settings: Settings
+    ) -> AsyncIterator[tuple[ServerConnection, End]]:
+        accepted: asyncio.Queue[ServerConnection] = asyncio.Queue()
+
+        async def handler(connection: ServerConnection) -> None:
+            accepted.put_nowait(connection)
+            await connection.wait_closed()
+
+        tls = settings.tls and settings.tls.server
+        async with serve(handler, "127.0.0.1", 0, ssl=tls, **options) as server:
+            port = server.sockets[0].getsockname()[1]
+            end = await self.peer.connect(address(port, settings), settings)
+            yield await accepted.get(), end
+        check_closed(port)
+
+    @asynccontextmanager
+    async def _connect(self, options: dict[str, Any], settings: Settings) -> AsyncIterator[tuple[Connection, End]]:
+        tls = settings.tls and settings.tls.client
+        async with self.peer.serve(settings) as listener:
+            connection = await connect(address(listener.port, settings), ssl=tls, **options)
+            yield connection, await listener.accept()
+        check_closed(listener.port)
+
+
+def address(port: int, settings: Settings) -> str:
+    """Return the URI of a server on this machine."""
+    return f"{'wss' if settings.tls else 'ws'}://127.0.0.1:{port}/"
+
+
+def check_closed(port: int) -> None:
+    """Fail if something still listens on a port."""
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0, f"port {port} is still open"
