@@ -171,7 +171,7 @@ async def bad_messages(stage: Stage) -> str:
         await stage.guests["Ada"].send(message)
         complaints.append((await stage.hear("Ada", "error"))["text"])
     expect(len(set(complaints)), 3)
-    return complaints[0]
+    return str(complaints[0])
 
 
 async def long_line(stage: Stage) -> str:

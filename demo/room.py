@@ -111,7 +111,7 @@ class Room:
             member.deliver(write("error", text=str(exc)))
         else:
             member.mistakes = 0
-            line = {"name": member.name, "text": text, "at": now}
+            line: dict[str, Any] = {"name": member.name, "text": text, "at": now}
             self._history.append(line)
             self._tell("said", **line)
 

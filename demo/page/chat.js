@@ -94,8 +94,8 @@ function lineOf({ name, text, at }) {
 
 function nameOf(tag, name) {
   const result = make(tag, "name", name);
-  const hue = [...name].reduce((sum, char) => (sum * 31 + char.codePointAt(0)) % 360, 7);
-  result.style.setProperty("--hue", hue);
+  const hash = [...name].reduce((sum, char) => Math.imul(sum ^ char.codePointAt(0), 16777619), 2166136261);
+  result.style.setProperty("--hue", (hash >>> 8) % 360);
   return result;
 }
 
