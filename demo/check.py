@@ -16,8 +16,8 @@ from server import HOST, REFUSED, listen, port_of
 
 from twoway.asyncio import ClientConnection, ConnectionClosed, InvalidStatus, Server, connect
 
-STEP_TIMEOUT = 10.0  # seconds
-DEADLINE = 60.0  # for everything; seconds
+STEP_TIMEOUT = 5.0  # seconds
+DEADLINE = 45.0  # for everything; seconds
 
 
 class Stage:

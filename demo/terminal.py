@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Any
 
-from twoway.asyncio import ClientConnection, ConnectionClosed, InvalidHandshake, connect
+from twoway.asyncio import ClientConnection, ConnectionClosed, InvalidHandshake, InvalidURI, connect
 
 
 async def run_client(uri: str, name: str) -> int:
@@ -22,7 +22,7 @@ async def run_client(uri: str, name: str) -> int:
                 await show_messages(connection)
             finally:
                 typing.cancel()
-    except (InvalidHandshake, TimeoutError) as exc:
+    except (InvalidHandshake, InvalidURI, TimeoutError) as exc:
         print(f"Cannot join: {exc}", file=sys.stderr)
         return 1
     except ConnectionClosed as exc:

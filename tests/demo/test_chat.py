@@ -1,0 +1,89 @@
+"""The demo as people run it: a process of its own, on a free port."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+READY = re.compile(r"Open http://127\.0\.0\.1:([0-9]+)/ to chat, or join from a terminal: (.+) \(Ctrl-C stops\)\n")
+
+
+@pytest.fixture
+def command(demo_folder):
+    return [sys.executable, "-X", "utf8", str(demo_folder / "chat.py")]
+
+
+@pytest.fixture
+def server(command):
+    """Run the server; give the process and its port."""
+    with subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        try:
+            yield run, int(READY.fullmatch(run.stdout.readline())[1])
+        finally:
+            run.kill()
+
+
+def test_check_passes_and_prints_a_line_for_each_step(command):
+    run = subprocess.run([*command, "--check"], capture_output=True, text=True, encoding="utf-8", timeout=55)
+    first, *steps, last = run.stdout.splitlines()
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert first.startswith("A chat on http://127.0.0.1:")
+    assert [step for step in steps if not step.startswith("ok ")] == []
+    assert last == f"{len(steps)} steps ok, 0 FAILED"
+    assert run.stderr == ""
+
+
+def test_check_fails_when_a_step_fails(command, demo_folder):
+    # The page is gone, so that its steps fail; the conversation goes on without it.
+    script = (
+        f"import sys; sys.path.insert(0, {str(demo_folder)!r}); sys.argv = ['chat.py', '--check']\n"
+        "import server; server.PAGE.clear()\n"
+        "import chat; sys.exit(chat.main())"
+    )
+    run = subprocess.run([sys.executable, "-X", "utf8", "-c", script], capture_output=True, text=True, timeout=55)
+    assert run.returncode == 1
+    assert re.search(r"^FAILED  GET / brings the page.*expected.*404", run.stdout, re.MULTILINE)
+    assert re.search(r"^[0-9]+ steps ok, 3 FAILED$", run.stdout, re.MULTILINE)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are different there")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_server_stops_in_good_order(server, number):
+    run, port = server
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/")
+    assert connection.getresponse().status == 200
+    connection.close()
+    run.send_signal(number)
+    output, errors = run.communicate(timeout=30)
+    assert (run.returncode, output, errors) == (0, "Stopped.\n", "")
+
+
+def test_port_in_use_is_one_line(server, command):
+    _, port = server
+    run = subprocess.run([*command, "--port", str(port)], capture_output=True, text=True, timeout=30)
+    assert run.returncode == 1
+    assert run.stderr.startswith("That did not work: ")
+    assert run.stderr.count("\n") == 1
+
+
+def test_client_tells_why_it_cannot_join(server, command):
+    _, port = server
+    client = [*command, "client", "--uri", f"ws://127.0.0.1:{port}/ws", "--name"]
+    run = subprocess.run([*client, "x" * 30], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+    assert (run.returncode, run.stderr) == (1, "A name has 1 to 20 characters.\n")
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1/", "ws://127.0.0.1:1/ws"])
+def test_client_without_a_server_is_one_line(command, uri):
+    run = subprocess.run(
+        [*command, "client", "--name", "Ada", "--uri", uri], capture_output=True, text=True, timeout=30
+    )
+    assert run.returncode == 1
+    assert run.stderr.count("\n") == 1
