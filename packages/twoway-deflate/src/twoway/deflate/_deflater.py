@@ -1,0 +1,80 @@
+"""Messages to compressed payloads: RFC 7692 §7.2.1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twoway.frames import Buffer
+
+from ._engines import Compressor
+from ._history import MAX_HISTORY, remember
+
+#: Makes a compressor that may refer to these bytes.
+MakeCompressor = Callable[[Buffer | None], Compressor]
+
+SYNC_FLUSH = 2
+#: The end of a flushed stream, an empty stored block without its header.
+TAIL = b"\x00\x00\xff\xff"
+#: A block header that such a tail completes: the payload of an empty message (RFC 7692 §7.2.3.6).
+_EMPTY = b"\x00"
+
+
+class Deflater:
+    """Compress the messages of one connection, one after the other."""
+
+    __slots__ = ("_active", "_count", "_history", "_history_size", "_idle", "_keep_after", "_make")
+
+    def __init__(self, make: MakeCompressor, takeover: bool, keep_after: float, bits: int) -> None:
+        self._make = make
+        self._keep_after = keep_after
+        # A new compressor is told at most 4 KiB: more costs more time than it gains.
+        self._history_size = min(1 << bits, MAX_HISTORY) if takeover else 0
+        self._history = bytearray()
+        self._active: Compressor | None = None  # inside a message
+        self._idle: Compressor | None = None  # between messages; `release` drops it from any thread
+        self._count = 0  # messages since the beginning or the last release
+
+    def deflate(self, data: bytes, fin: bool) -> bytes:
+        """Compress a frame of a message; `fin` says that it is the last one."""
+        try:
+            return self._deflate(data, fin)
+        except BaseException:
+            # What the compressor has swallowed will never be sent: nothing may refer to it.
+            self.forget()
+            raise
+
+    def _deflate(self, data: bytes, fin: bool) -> bytes:
+        compressor = self._active
+        if compressor is None:
+            compressor, self._idle = self._idle, None
+            if compressor is None:
+                compressor = self._make(self._history)
+        head = compressor.compress(data)
+        tail = compressor.flush(SYNC_FLUSH)
+        if self._history_size:
+            remember(self._history, data, self._history_size)
+        if not fin:
+            self._active = compressor
+            return head + tail
+        self._active = None
+        self._count += 1
+        if self._history_size and self._count > self._keep_after:
+            self._idle = compressor
+        # RFC 7692 §7.2.1: the last 4 octets are removed. An empty last frame after a flush gives no output at all.
+        return head + tail[:-4] if tail else head + _EMPTY
+
+    @property
+    def inside(self) -> bool:
+        """Whether a fragmented message is not complete."""
+        return self._active is not None
+
+    def release(self) -> None:
+        """Drop what can be made again between messages; the next message costs a little more time."""
+        self._idle = None
+        self._count = 0
+
+    def forget(self) -> None:
+        """Never refer to anything that was sent before."""
+        self._active = self._idle = None
+        self._history = bytearray()
+        self._count = 0

@@ -1,0 +1,114 @@
+"""Compressed payloads to messages, within a limit: RFC 7692 §7.2.2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from twoway.frames import InvalidPayloadError, PayloadTooBig
+
+from ._deflater import TAIL
+from ._engines import Decompressor, Engine
+from ._history import remember
+
+# What one call into the engine reads and writes at most; bytes. Small enough for a bomb to cost next to nothing
+# beyond the limit, large enough for nearly all messages to take one call.
+_STEP = 16384
+_BLOCK = 65536
+
+# RFC 7692 §7.2.2 appends the tail. The empty final block behind it proves that the message ended between two blocks:
+# only there it is read as what it is, and ends the stream.
+_END = TAIL + b"\x01\x00\x00\xff\xff"
+
+# Each final block costs a new decompressor; nobody needs more than one or two of them.
+_MAX_FINAL_BLOCKS = 1024
+
+
+class Inflater:
+    """
+    Decompress the messages of one connection, one after the other.
+
+    A decompressor lives as long as a message. What later messages may refer to is kept as bytes, which takes less
+    memory than a decompressor, and hardly more time than it takes to find out whether a message was complete.
+    """
+
+    __slots__ = ("_bits", "_engine", "_failed", "_final_blocks", "_history", "_stream", "_takeover")
+
+    def __init__(self, engine: Engine, takeover: bool, bits: int) -> None:
+        self._engine = engine
+        self._takeover = takeover
+        self._bits = bits
+        self._history = bytearray()
+        self._stream: Decompressor | None = None  # None between blocks, where nothing is under way
+        self._final_blocks = 0  # of the current message
+        self._failed = False
+
+    def inflate(self, data: bytes, fin: bool, limit: int | None) -> bytes:
+        """Decompress a frame of a message; `fin` says that it is the last one."""
+        if self._failed:
+            raise InvalidPayloadError("compressed data after broken compressed data")
+        try:
+            payload = b"".join(self._blocks(data, limit))
+            if fin:
+                self._finish()
+        except self._engine.error as exc:
+            self._fail()
+            # Its traceback would keep the payload alive for as long as somebody keeps the error.
+            raise InvalidPayloadError(f"broken compressed data: {exc}") from exc.with_traceback(None)
+        except BaseException:
+            self._fail()
+            raise
+        return payload
+
+    def _blocks(self, data: bytes, limit: int | None) -> Iterator[bytes]:
+        room = limit
+        for start in range(0, len(data), _STEP):
+            piece = data[start : start + _STEP]
+            more = True
+            while more:
+                # One byte more than allowed, to tell a message of just that size from a longer one.
+                asked = _BLOCK if room is None else min(_BLOCK, room + 1)
+                block, piece, more = self._step(piece, asked)
+                if room is not None and limit is not None:
+                    room -= len(block)
+                    if room < 0:  # also where an engine gives more than it was asked for
+                        raise PayloadTooBig("decompressed payload", None, limit)
+                yield block
+
+    def _step(self, piece: bytes, asked: int) -> tuple[bytes, bytes, bool]:
+        """Give the next output, what is left of the input, and whether there may be more output."""
+        stream = self._stream
+        if stream is None:
+            stream = self._stream = self._engine.decompressor(self._bits, self._history)
+        block = stream.decompress(piece, asked)
+        remember(self._history, block, 1 << self._bits)
+        if stream.eof:
+            # RFC 7692 §7.2.3.4: a final block ends the deflate stream but not the message.
+            self._stream = None
+            self._final_blocks += 1
+            if self._final_blocks > _MAX_FINAL_BLOCKS:
+                raise InvalidPayloadError(f"more than {_MAX_FINAL_BLOCKS} final blocks in a compressed message")
+            return block, stream.unused_data, bool(stream.unused_data)
+        # A full block: there may be more in the engine even when all the input is consumed.
+        return block, stream.unconsumed_tail, len(block) >= asked
+
+    def _finish(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None and (stream.decompress(_END, 1) or not stream.eof or stream.unused_data):
+            raise InvalidPayloadError("compressed message ends early")
+        self._final_blocks = 0
+        if not self._takeover:
+            self._history = bytearray()
+
+    def _fail(self) -> None:
+        self.close()
+        self._failed = True
+
+    @property
+    def inside(self) -> bool:
+        """Whether a deflate stream is not complete."""
+        return self._stream is not None
+
+    def close(self) -> None:
+        """Drop everything."""
+        self._stream = None
+        self._history = bytearray()
