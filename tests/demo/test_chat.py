@@ -12,11 +12,12 @@ import sys
 import pytest
 
 READY = re.compile(r"Open http://127\.0\.0\.1:([0-9]+)/ to chat, or join from a terminal: (.+) \(Ctrl-C stops\)\n")
+PYTHON = [sys.executable, "-X", "utf8"]
 
 
 @pytest.fixture
 def command(demo_folder):
-    return [sys.executable, "-X", "utf8", str(demo_folder / "chat.py")]
+    return [*PYTHON, str(demo_folder / "chat.py")]
 
 
 @pytest.fixture
@@ -29,8 +30,15 @@ def server(command):
             run.kill()
 
 
+def execute(command):
+    """Run a command to its end, without input."""
+    return subprocess.run(
+        command, capture_output=True, encoding="utf-8", timeout=50, stdin=subprocess.DEVNULL, check=False
+    )
+
+
 def test_check_passes_and_prints_a_line_for_each_step(command):
-    run = subprocess.run([*command, "--check"], capture_output=True, text=True, encoding="utf-8", timeout=55)
+    run = execute([*command, "--check"])
     first, *steps, last = run.stdout.splitlines()
     assert run.returncode == 0, run.stdout + run.stderr
     assert first.startswith("A chat on http://127.0.0.1:")
@@ -39,14 +47,14 @@ def test_check_passes_and_prints_a_line_for_each_step(command):
     assert run.stderr == ""
 
 
-def test_check_fails_when_a_step_fails(command, demo_folder):
+def test_check_fails_when_a_step_fails(demo_folder):
     # The page is gone, so that its steps fail; the conversation goes on without it.
     script = (
         f"import sys; sys.path.insert(0, {str(demo_folder)!r}); sys.argv = ['chat.py', '--check']\n"
         "import server; server.PAGE.clear()\n"
         "import chat; sys.exit(chat.main())"
     )
-    run = subprocess.run([sys.executable, "-X", "utf8", "-c", script], capture_output=True, text=True, timeout=55)
+    run = execute([*PYTHON, "-c", script])
     assert run.returncode == 1
     assert re.search(r"^FAILED  GET / brings the page.*expected.*404", run.stdout, re.MULTILINE)
     assert re.search(r"^[0-9]+ steps ok, 3 FAILED$", run.stdout, re.MULTILINE)
@@ -67,7 +75,7 @@ def test_server_stops_in_good_order(server, number):
 
 def test_port_in_use_is_one_line(server, command):
     _, port = server
-    run = subprocess.run([*command, "--port", str(port)], capture_output=True, text=True, timeout=30)
+    run = execute([*command, "--port", str(port)])
     assert run.returncode == 1
     assert run.stderr.startswith("That did not work: ")
     assert run.stderr.count("\n") == 1
@@ -75,15 +83,12 @@ def test_port_in_use_is_one_line(server, command):
 
 def test_client_tells_why_it_cannot_join(server, command):
     _, port = server
-    client = [*command, "client", "--uri", f"ws://127.0.0.1:{port}/ws", "--name"]
-    run = subprocess.run([*client, "x" * 30], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+    run = execute([*command, "client", "--uri", f"ws://127.0.0.1:{port}/ws", "--name", "x" * 30])
     assert (run.returncode, run.stderr) == (1, "A name has 1 to 20 characters.\n")
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1/", "ws://127.0.0.1:1/ws"])
 def test_client_without_a_server_is_one_line(command, uri):
-    run = subprocess.run(
-        [*command, "client", "--name", "Ada", "--uri", uri], capture_output=True, text=True, timeout=30
-    )
+    run = execute([*command, "client", "--name", "Ada", "--uri", uri])
     assert run.returncode == 1
     assert run.stderr.count("\n") == 1
