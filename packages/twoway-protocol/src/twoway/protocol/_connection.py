@@ -237,6 +237,7 @@ class Protocol(ABC):
             RFC 6455 §5.4.
         """
         self._output.append(self._sending().go_on(data, fin))
+        self._active = True
         self._log_sent("CONT", data, fin)
 
     def ping(self, data: str | Buffer | None = None, *, now: float) -> bytes:
