@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import ref
 
 from twoway.frames import Buffer, CloseCode, Extension, Fragment
 from twoway.http import Request, Response
 from twoway.protocol import (
-    Closed,
     ConcurrencyError,
     ConnectionClosedOK,
-    HandshakeFailed,
     Inbox,
+    InvalidState,
     LoggerLike,
     MaxQueue,
     PingAcknowledged,
@@ -22,6 +22,8 @@ from twoway.protocol import (
     TimerLate,
     check_marks,
 )
+
+from ._parts import AsyncItems, Parts, convert
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -32,6 +34,8 @@ DataLike: TypeAlias = str | Buffer
 _ITEMS = (str, bytes, Fragment)
 # Frames that wait for the end of the loop's iteration leave at once when they hold more than this; bytes.
 _JOIN_LIMIT = 65536
+# A write that comes so soon after another one is taken for a part of the same burst; seconds.
+_BURST = 0.001
 
 
 class Connection(asyncio.Protocol):
@@ -64,10 +68,11 @@ class Connection(asyncio.Protocol):
         self.logger = logger
         self.transport: asyncio.Transport = None  # type: ignore[assignment]  # until connection_made
         self._loop = asyncio.get_running_loop()
-        self._write_high, self._write_low = check_marks("write_limit", write_limit)
+        self._write_high, self._write_low = _check_write_limit(write_limit)
         self._inbox = Inbox(max_queue)
         self._receiver: asyncio.Future[None] | None = None  # whoever waits for a message
-        self._streaming = False  # whether a message is being read in parts
+        self._parts: ref[Parts] | None = None  # whoever reads a message in parts
+        self._dropping = False  # whether what arrives is not kept any more
         self._drainers: set[asyncio.Future[None]] = set()  # those who wait for room in the write buffer
         self._fragmented: asyncio.Future[None] | None = None  # done when the fragmented message is sent
         self._pings: dict[bytes, asyncio.Future[float]] = {}
@@ -76,11 +81,11 @@ class Connection(asyncio.Protocol):
         self._last_timer: asyncio.TimerHandle | None = None  # drops a transport that does not close
         self._id: UUID | None = None
         self._unsent = 0  # about how many bytes wait in the protocol
-        self._wrote = False  # whether something was written since the loop came round
+        self._wrote_at: float | None = None  # when something was written at once, if nothing was read since
         self._flushing = False  # whether a flush is scheduled
         self._reading = True
         self._writable = True
-        self._shut = False  # whether the sending side was closed
+        self._shut = False  # whether nothing more can be written
 
     # Facts
 
@@ -157,9 +162,10 @@ class Connection(asyncio.Protocol):
     async def __anext__(self) -> str | bytes:
         """Receive the next message of an iteration."""
         try:
-            return await self.recv()
+            message: str | bytes = await self.recv()
         except ConnectionClosedOK:
             raise StopAsyncIteration from None
+        return message
 
     async def recv(self, decode: bool | None = None) -> Any:
         """
@@ -185,19 +191,17 @@ class Connection(asyncio.Protocol):
         """
         inbox = self._inbox
         while True:
-            if self._streaming or self._receiver is not None:
-                raise ConcurrencyError("recv() and recv_streaming() cannot be called while another call receives")
+            if self._receiver is not None or self._parts is not None:
+                self._claim(None)
             message = inbox.get()
             if message is not None:
                 break
             await self._wait_for_item()
         if not self._reading and inbox.low:
             self._resume_reading()
-        if decode is None:
-            return message
-        return _convert(message, decode)
+        return message if decode is None else convert(message, decode)
 
-    async def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[Any]:
+    def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[Any]:
         """
         Receive the next message in the parts in which it comes.
 
@@ -207,8 +211,9 @@ class Connection(asyncio.Protocol):
             decode: True gives ``str`` for binary messages, too; False gives ``bytes`` for text messages, too;
                 None gives what was sent.
 
-        Yields:
-            A part for each frame; the parts of a text are cut between characters.
+        Returns:
+            An iterator that gives a part for each frame; the parts of a text are cut between characters. Its
+            steps raise what is listed here.
 
         Raises:
             ConnectionClosed: The connection is closed before the message is complete.
@@ -218,26 +223,35 @@ class Connection(asyncio.Protocol):
         Spec:
             RFC 6455 §5.4.
         """
-        if self._streaming or self._receiver is not None:
+        return Parts(self, decode)
+
+    async def _next_part(self, parts: Parts, first: bool) -> Fragment:
+        self._claim(parts)
+        while True:
+            part = self._inbox.get_fragment(first)
+            if part is not None:
+                break
+            await self._wait_for_item()
+        if not self._reading and self._inbox.low:
+            self._resume_reading()
+        return part
+
+    def _claim(self, parts: Parts | None) -> None:
+        """Make sure that nobody else receives, and note who does so in parts."""
+        owner = None if self._parts is None else self._parts()
+        if self._receiver is not None or (owner is not None and owner is not parts):
             raise ConcurrencyError("recv() and recv_streaming() cannot be called while another call receives")
-        self._streaming = True
-        try:
-            first, final = True, False
-            while not final:
-                part = self._inbox.get_fragment(first)
-                if part is None:
-                    await self._wait_for_item()
-                    continue
-                if not self._reading and self._inbox.low:
-                    self._resume_reading()
-                first, final = False, part.final
-                yield part.data if decode is None else _convert(part.data, decode)
-        finally:
-            self._streaming = False
+        self._parts = None if parts is None else ref(parts)
+
+    def _release(self, parts: Parts) -> None:
+        if self._parts is not None and self._parts() is parts:
+            self._parts = None
 
     async def _wait_for_item(self) -> None:
         if self._closed.done():
             raise self.protocol.close_exc
+        if self.protocol.state is State.CONNECTING:
+            raise InvalidState("the opening handshake is not finished")
         self._inbox.wanted = True
         self._receiver = receiver = self._loop.create_future()
         if not self._reading and self._inbox.low:
@@ -280,7 +294,7 @@ class Connection(asyncio.Protocol):
         Cost:
             Returns without a task switch while the write buffer has room.
         """
-        while self._fragmented is not None:
+        while self._fragmented is not None and not self._closed.done():
             await asyncio.shield(self._fragmented)
         if isinstance(message, (str, bytes, bytearray, memoryview)):
             await self._check_open()
@@ -296,7 +310,7 @@ class Connection(asyncio.Protocol):
         elif isinstance(message, AsyncIterable):
             await self._send_fragments(message, text)
         elif isinstance(message, Iterable):
-            await self._send_fragments(_iterate(message), text)
+            await self._send_fragments(AsyncItems(message), text)
         else:
             raise TypeError(f"message must be str, bytes-like or an iterable of these, not {type(message).__name__}")
 
@@ -304,36 +318,39 @@ class Connection(asyncio.Protocol):
         """Send one frame for each part, and an empty one that ends the message."""
         self._fragmented = done = self._loop.create_future()
         begun = finished = False
+        uniform = text is None
         try:
             async for part in parts:
                 await self._check_open()
-                if not begun:
-                    text = isinstance(part, str) if text is None else text
-                    self._start_fragments(part, text)
-                    begun = True
-                elif isinstance(part, str) and not text:
-                    self.protocol.send_continuation(part.encode(), fin=False)
-                else:
-                    self.protocol.send_continuation(part, fin=False)
-                self._transmit(len(part))
+                if text is None:
+                    text = isinstance(part, str)
+                elif uniform and isinstance(part, str) is not text:
+                    raise TypeError("message must not mix str and bytes-like parts, unless text says what they are")
+                self._send_fragment(part, text, begun)
+                begun = True
                 if not self._writable:
                     await self._drain()
             if begun:
                 await self._check_open()
-                self.protocol.send_continuation(b"" if not text else "", fin=True)
+                self.protocol.send_continuation(b"", fin=True)
                 self._transmit(0)
             finished = True
         finally:
             self._fragmented = None
-            done.set_result(None)
+            if not done.done():
+                done.set_result(None)
             if begun and not finished and self.state is State.OPEN:
                 self._fail(CloseCode.INTERNAL_ERROR, "fragmented message was not finished")
 
-    def _start_fragments(self, part: DataLike, text: bool) -> None:
-        if text:
-            self.protocol.send_text(part, fin=False)
+    def _send_fragment(self, part: DataLike, text: bool, begun: bool) -> None:
+        data = part.encode() if isinstance(part, str) and not text else part
+        if begun:
+            self.protocol.send_continuation(data, fin=False)
+        elif text:
+            self.protocol.send_text(data, fin=False)
         else:
-            self.protocol.send_binary(part.encode() if isinstance(part, str) else part, fin=False)
+            self.protocol.send_binary(data, fin=False)  # type: ignore[arg-type]  # a str was encoded above
+        self._transmit(len(part))
 
     async def ping(self, data: DataLike | None = None) -> Awaitable[float]:
         """
@@ -385,9 +402,11 @@ class Connection(asyncio.Protocol):
             await self._drain()
 
     async def _check_open(self) -> None:
-        """Raise ConnectionClosed unless frames may be sent; a closing handshake is waited for."""
+        """Raise unless frames may be sent; a closing handshake is waited for."""
         if self.protocol.state is State.OPEN:
             return
+        if self.protocol.state is State.CONNECTING:
+            raise InvalidState("the opening handshake is not finished")
         await asyncio.shield(self._closed)
         raise self.protocol.close_exc
 
@@ -431,6 +450,8 @@ class Connection(asyncio.Protocol):
         """
         self.protocol.abort()
         self._changed()
+        if self.transport is not None:
+            self.transport.abort()  # it may still be flushing what it holds, though the connection is over
 
     def _fail(self, code: int, reason: str, error: BaseException | None = None) -> None:
         self.protocol.fail(code, reason, now=self._loop.time(), error=error)
@@ -442,12 +463,13 @@ class Connection(asyncio.Protocol):
         """Take the transport; asyncio calls this."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        transport.set_write_buffer_limits(self._write_high, self._write_low)
+        # With 0, transports over TLS pause writing at an empty buffer, and nothing would end that.
+        transport.set_write_buffer_limits(max(self._write_high, 1), self._write_low)
         self._changed()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; asyncio calls this."""
-        self._wrote = False
+        self._wrote_at = None
         self.protocol.receive_data(data, self._loop.time())
         changed = False
         for event in self.protocol.events():
@@ -460,14 +482,16 @@ class Connection(asyncio.Protocol):
             self._wake_receiver()
         if self._reading and self._inbox.full:
             self._pause_reading()
-        if changed:
+        # A frame that breaks a rule makes no event, but a Close frame to write.
+        if changed or self.protocol.state is not State.OPEN:
             self._changed()
 
     def eof_received(self) -> bool:
         """Take the end of the stream; asyncio calls this."""
         self.protocol.receive_eof(self._loop.time())
         self._changed()
-        return self.protocol.state is not State.CLOSED
+        # A client may close its side behind a plain HTTP request; TLS knows no half-closed connection.
+        return self.protocol.state is not State.CLOSED and self.transport.can_write_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the loss of the transport; asyncio calls this."""
@@ -496,8 +520,11 @@ class Connection(asyncio.Protocol):
     # Events
 
     def _put(self, item: str | bytes | Fragment) -> None:
-        # While we close, nobody may be reading: what is over the limit is dropped to let the Close frame through.
-        if self.protocol.close_sent is None or not self._inbox.full:
+        # While we close, nobody may be reading: what is over the limit is dropped to let the Close frame through,
+        # and what comes after that, too, for a message with a hole would be worse than none.
+        if not self._dropping:
+            self._dropping = self.protocol.close_sent is not None and self._inbox.full
+        if not self._dropping:
             self._inbox.put(item)
 
     def _wake_receiver(self) -> None:
@@ -520,8 +547,6 @@ class Connection(asyncio.Protocol):
                 waiter.set_result(event.latency)
         elif isinstance(event, TimerLate):
             self.logger.warning("%s", f"keepalive ran {event.lag:.1f} s late: the event loop was blocked")
-        elif isinstance(event, (HandshakeFailed, Closed)):
-            self._inbox.wanted = False
 
     def _changed(self) -> None:
         """Bring the transport and the timer in line with the protocol."""
@@ -536,20 +561,24 @@ class Connection(asyncio.Protocol):
     def _shut_down(self) -> None:
         """Close the sending side, or all (RFC 6455 §7.1.1)."""
         transport = self.transport
-        if transport is None or transport.is_closing():
-            if transport is not None and self.protocol.aborted:
-                transport.abort()
+        if transport is None:
             return
         if self.protocol.aborted:
             transport.abort()
+        elif transport.is_closing():
+            return
         elif self.protocol.state is State.CLOSED or not transport.can_write_eof():
+            self._shut = True
             transport.close()
             if self.protocol.options.close_timeout is not None:
                 # What is written may never be read, and TLS may never be shut down: that ends, too.
                 self._last_timer = self._loop.call_later(self.protocol.options.close_timeout, transport.abort)
         elif not self._shut:
             self._shut = True
-            transport.write_eof()
+            try:
+                transport.write_eof()
+            except OSError:  # the peer has reset the connection, and asyncio did not notice yet
+                transport.abort()
 
     def _finish(self) -> None:
         """Tell everybody who waits that the connection is closed."""
@@ -558,7 +587,7 @@ class Connection(asyncio.Protocol):
                 waiter.set_exception(self.protocol.close_exc)
                 waiter.exception()  # nobody has to look
         self._pings.clear()
-        for future in (self._receiver, self._closed, *self._drainers):
+        for future in (self._receiver, self._closed, self._fragmented, *self._drainers):
             if future is not None and not future.done():
                 future.set_result(None)
 
@@ -569,22 +598,24 @@ class Connection(asyncio.Protocol):
         Send what the protocol holds, now or joined with what follows in this iteration of the loop.
 
         The first write of a quiet connection goes straight to the socket, so that a single message is never
-        delayed. While messages wait to be answered, or when there was a write already, frames are joined: they
+        delayed. While messages wait to be answered, or when there was a write just before, frames are joined: they
         leave in one system call when the iteration ends.
         """
         self._unsent += size
         if self._unsent > _JOIN_LIMIT:
             self._flush()
         elif not self._flushing:
-            if self._wrote or len(self._inbox):
+            now = self._loop.time()
+            if len(self._inbox) or (self._wrote_at is not None and now - self._wrote_at < _BURST):
                 self._flushing = True
                 self._loop.call_soon(self._flush_joined)
             else:
-                self._wrote = True
+                self._wrote_at = now
                 self._flush()
 
     def _flush_joined(self) -> None:
-        self._flushing = self._wrote = False
+        self._flushing = False
+        self._wrote_at = None
         self._flush()
 
     def _flush(self) -> None:
@@ -608,7 +639,7 @@ class Connection(asyncio.Protocol):
     # Reading
 
     def _pause_reading(self) -> None:
-        if self.protocol.close_sent is None and not self.transport.is_closing():
+        if self.protocol.state is State.OPEN and not self.transport.is_closing():
             self._reading = False
             self.transport.pause_reading()
             self.protocol.pause_reading(self._loop.time())
@@ -639,14 +670,29 @@ class Connection(asyncio.Protocol):
         self._changed()
 
 
-def _convert(data: str | bytes, decode: bool) -> str | bytes:
-    if decode:
-        return data if isinstance(data, str) else data.decode()
-    return data.encode() if isinstance(data, str) else data
+def make_settings(max_queue: MaxQueue, write_limit: int | tuple[int, int | None], logger: LoggerLike) -> dict[str, Any]:
+    """
+    Check the settings that are no matter of the protocol, so that wrong ones surface before there is a connection.
+
+    Args:
+        max_queue: As for `Connection`.
+        write_limit: As for `Connection`.
+        logger: As for `Connection`.
+
+    Returns:
+        Keyword arguments for `Connection`.
+
+    Raises:
+        TypeError: An argument has the wrong type; a caller's bug.
+        ValueError: An argument is out of range; a caller's bug.
+    """
+    check_marks("max_queue", max_queue)
+    _check_write_limit(write_limit)
+    return {"max_queue": max_queue, "write_limit": write_limit, "logger": logger}
 
 
-async def _iterate(items: Iterable[DataLike]) -> AsyncIterator[DataLike]:
-    for item in items:
-        yield item
-
-
+def _check_write_limit(write_limit: int | tuple[int, int | None]) -> tuple[int, int | None]:
+    high, low = check_marks("write_limit", write_limit)
+    if high is None:
+        raise TypeError("write_limit must be an int, or a pair that begins with one, not None")
+    return high, low

@@ -1,0 +1,445 @@
+"""Sending, receiving, pinging and closing, on both sides of a connection."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+import pytest
+
+from twoway.asyncio import (
+    Cause,
+    CloseCode,
+    ConcurrencyError,
+    ConnectionClosed,
+    ConnectionClosedError,
+    ConnectionClosedOK,
+    InvalidState,
+    State,
+)
+
+
+@pytest.fixture(params=["client to server", "server to client"])
+def ends(request, connected):
+    """Run a test in both directions; gives sender and receiver."""
+    from contextlib import asynccontextmanager
+
+    @asynccontextmanager
+    async def ends(**options):
+        async with connected(options, options) as (client, server):
+            yield (client, server) if request.param == "client to server" else (server, client)
+
+    return ends
+
+
+# Whole messages
+
+
+@pytest.mark.parametrize(
+    ("message", "text", "received"),
+    [
+        ("héllo", None, "héllo"),
+        ("", None, ""),
+        (b"\x00\xff", None, b"\x00\xff"),
+        (bytearray(b"ab"), None, b"ab"),
+        (memoryview(b"ab"), None, b"ab"),
+        ("é", False, b"\xc3\xa9"),
+        (b"\xc3\xa9", True, "é"),
+        (memoryview(b"ab"), True, "ab"),
+        ("x" * 70000, None, "x" * 70000),
+    ],
+)
+async def test_a_message_arrives_as_it_was_sent(ends, message, text, received):
+    async with ends() as (sender, receiver):
+        await sender.send(message, text=text)
+        assert await receiver.recv() == received
+
+
+async def test_decode_forces_the_type(ends):
+    async with ends() as (sender, receiver):
+        for message in ("é", b"\xc3\xa9", "é", b"\xc3\xa9"):
+            await sender.send(message)
+        assert [await receiver.recv(decode=True) for _ in range(2)] == ["é", "é"]
+        assert [await receiver.recv(decode=False) for _ in range(2)] == [b"\xc3\xa9", b"\xc3\xa9"]
+
+
+async def test_binary_that_is_no_text_cannot_be_decoded(ends):
+    async with ends() as (sender, receiver):
+        await sender.send(b"\xff")
+        await sender.send("next")
+        with pytest.raises(UnicodeDecodeError):
+            await receiver.recv(decode=True)
+        assert await receiver.recv() == "next"
+
+
+@pytest.mark.parametrize("message", [5, None, object()])
+async def test_a_message_of_a_wrong_type_is_refused_by_name(ends, message):
+    async with ends() as (sender, receiver):
+        with pytest.raises(TypeError, match="message must be str, bytes-like or an iterable"):
+            await sender.send(message)
+        assert sender.state is State.OPEN
+
+
+async def test_a_mapping_is_no_message(ends):
+    async with ends() as (sender, _):
+        with pytest.raises(TypeError, match="mapping"):
+            await sender.send({"a": 1})
+
+
+async def test_text_must_be_utf8(ends):
+    async with ends() as (sender, receiver):
+        with pytest.raises(ValueError, match="UTF-8"):
+            await sender.send(b"\xff", text=True)
+        with pytest.raises(ValueError, match="UTF-8|surrogate"):
+            await sender.send("\ud800")
+        await sender.send("fine")
+        assert await receiver.recv() == "fine"
+
+
+async def test_iteration_ends_with_an_orderly_close(ends):
+    async with ends() as (sender, receiver):
+        for number in range(3):
+            await sender.send(str(number))
+        await sender.close(1001)
+        assert [message async for message in receiver] == ["0", "1", "2"]
+
+
+async def test_iteration_raises_after_any_other_end(ends):
+    async with ends() as (sender, receiver):
+        await sender.send("last")
+        await sender.close(1011)
+        received = []
+        with pytest.raises(ConnectionClosedError):
+            async for message in receiver:
+                received.append(message)
+        assert received == ["last"]
+
+
+async def test_two_calls_cannot_receive_at_once(ends):
+    async with ends() as (sender, receiver):
+        first = asyncio.create_task(receiver.recv())
+        await asyncio.sleep(0)
+        with pytest.raises(ConcurrencyError):
+            await receiver.recv()
+        with pytest.raises(ConcurrencyError):
+            await anext(receiver.recv_streaming())
+        await sender.send("for the first")
+        assert await first == "for the first"
+
+
+# Messages in parts
+
+
+async def asynchronous(items):
+    for item in items:
+        yield item
+
+
+@pytest.mark.parametrize("wrap", [list, iter, asynchronous])
+@pytest.mark.parametrize(
+    ("parts", "text", "received"),
+    [
+        (["a", "é", ""], None, "aé"),
+        ([b"a", bytearray(b"b"), memoryview(b"c")], None, b"abc"),
+        (["é", "b"], False, b"\xc3\xa9b"),
+        ([b"\xc3", b"\xa9"], True, "é"),
+        (["é", b"b"], True, "éb"),
+        (["é", b"b"], False, b"\xc3\xa9b"),
+    ],
+)
+async def test_an_iterable_is_one_message(ends, wrap, parts, text, received):
+    async with ends() as (sender, receiver):
+        await sender.send(wrap(parts), text=text)
+        assert await receiver.recv() == received
+
+
+async def test_an_empty_iterable_sends_nothing(ends):
+    async with ends() as (sender, receiver):
+        await sender.send([])
+        await sender.send(asynchronous([]))
+        await sender.send("something")
+        assert await receiver.recv() == "something"
+
+
+@pytest.mark.parametrize(
+    ("parts", "error"),
+    [(["a", b"b"], TypeError), ([b"a", "b"], TypeError), (["a", 5], TypeError), (["a", "\ud800"], ValueError)],
+)
+async def test_a_message_that_cannot_go_on_fails_the_connection(ends, parts, error):
+    async with ends() as (sender, receiver):
+        with pytest.raises(error):
+            await sender.send(parts)
+        with pytest.raises(ConnectionClosedError) as caught:
+            await receiver.recv()
+        assert caught.value.rcvd.code == CloseCode.INTERNAL_ERROR
+
+
+async def test_a_first_part_of_a_wrong_type_does_no_harm(ends):
+    async with ends() as (sender, receiver):
+        with pytest.raises(TypeError):
+            await sender.send([5])
+        await sender.send("fine")
+        assert await receiver.recv() == "fine"
+
+
+async def test_half_a_character_at_the_end_of_a_text_fails_the_connection(ends):
+    async with ends() as (sender, _):
+        with pytest.raises(ValueError, match="UTF-8"):
+            await sender.send([b"a", b"\xc3"], text=True)
+        await sender.wait_closed()
+
+
+async def test_other_messages_wait_for_the_end_of_a_fragmented_one(ends):
+    async with ends() as (sender, receiver):
+        go_on = asyncio.Event()
+
+        async def slow():
+            yield "a"
+            await go_on.wait()
+            yield "b"
+
+        fragmented = asyncio.create_task(sender.send(slow()))
+        await asyncio.sleep(0)
+        whole = asyncio.create_task(sender.send("whole"))
+        await sender.pong()  # control frames may come between
+        go_on.set()
+        await asyncio.gather(fragmented, whole)
+        assert [await receiver.recv(), await receiver.recv()] == ["ab", "whole"]
+
+
+async def test_who_waits_behind_an_unfinished_message_learns_of_the_end(ends):
+    async with ends() as (sender, receiver):
+        go_on = asyncio.Event()
+
+        async def stuck():
+            yield "a"
+            await go_on.wait()
+            yield "b"
+
+        fragmented = asyncio.create_task(sender.send(stuck()))
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(sender.send("whole"))
+        await asyncio.sleep(0)
+        receiver.abort()
+        with pytest.raises(ConnectionClosedError):
+            await waiting
+        go_on.set()
+        with pytest.raises(ConnectionClosedError):
+            await fragmented
+
+
+async def test_a_message_can_be_received_in_its_parts(ends):
+    async with ends() as (sender, receiver):
+        await sender.send([b"a\xc3", b"\xa9", b"b"], text=True)
+        await sender.send(b"whole")
+        parts = [part async for part in receiver.recv_streaming()]
+        assert "".join(parts) == "aéb"
+        assert len(parts) > 1
+        assert [part async for part in receiver.recv_streaming()] == [b"whole"]
+
+
+async def test_parts_are_given_before_the_message_is_complete(ends):
+    async with ends() as (sender, receiver):
+        go_on = asyncio.Event()
+
+        async def slow():
+            yield b"a"
+            await go_on.wait()
+            yield b"b"
+
+        sending = asyncio.create_task(sender.send(slow()))
+        parts = receiver.recv_streaming(decode=True)
+        assert await anext(parts) == "a"
+        go_on.set()
+        await sending
+        assert "".join([part async for part in parts]) == "b"
+        assert [part async for part in parts] == []
+
+
+async def test_leaving_the_parts_early_skips_the_rest(ends):
+    async with ends() as (sender, receiver):
+        await sender.send(["a", "b", "c"])
+        await sender.send("next")
+        async for part in receiver.recv_streaming():
+            assert part == "a"
+            break
+        assert await receiver.recv() == "next"
+
+
+async def test_parts_can_be_closed(ends):
+    async with ends() as (sender, receiver):
+        await sender.send(["a", "b"])
+        await sender.send("next")
+        parts = receiver.recv_streaming()
+        assert await anext(parts) == "a"
+        with pytest.raises(ConcurrencyError):
+            await receiver.recv()
+        with pytest.raises(ConcurrencyError):
+            await anext(receiver.recv_streaming())
+        await parts.aclose()
+        assert [part async for part in receiver.recv_streaming()] == ["next"]
+
+
+async def test_a_message_that_ends_early_gives_its_parts_then_raises(connected):
+    async with connected() as (client, server):
+        stuck = asyncio.Event()
+
+        async def endless():
+            yield "a"
+            await stuck.wait()
+
+        sending = asyncio.create_task(client.send(endless()))
+        parts = server.recv_streaming()
+        assert await anext(parts) == "a"
+        sending.cancel()
+        with pytest.raises(ConnectionClosedError):
+            await anext(parts)
+        with pytest.raises(ConnectionClosedError):  # the iteration is over: nothing is in the way
+            await server.recv()
+
+
+# Pings and pongs
+
+
+async def test_a_ping_gives_the_latency(ends):
+    async with ends() as (sender, _):
+        assert sender.latency == 0
+        latency = await (await sender.ping())
+        assert latency == sender.latency > 0
+
+
+async def test_the_answer_to_a_ping_answers_those_before(ends):
+    async with ends() as (sender, _):
+        early = await sender.ping("one")
+        late = await sender.ping(b"two")
+        await late
+        assert early.done()
+
+
+async def test_the_answer_to_a_ping_may_come_too_late(ends):
+    async with ends() as (sender, _):
+        (await sender.ping("nobody waits")).cancel()
+        await (await sender.ping("somebody does"))
+
+
+@pytest.mark.parametrize(("data", "error"), [(5, TypeError), ("x" * 126, ValueError), ("same", ValueError)])
+async def test_pings_with_wrong_data_are_refused_by_name(ends, data, error):
+    async with ends() as (sender, _):
+        await sender.ping("same")
+        with pytest.raises(error, match="data must"):
+            await sender.ping(data)
+
+
+@pytest.mark.parametrize(("data", "error"), [(5, TypeError), (b"x" * 126, ValueError)])
+async def test_pongs_with_wrong_data_are_refused_by_name(ends, data, error):
+    async with ends() as (sender, _):
+        with pytest.raises(error, match="data must"):
+            await sender.pong(data)
+
+
+async def test_a_ping_that_nobody_answers_raises_when_the_connection_ends(ends):
+    async with ends() as (sender, receiver):
+        receiver.transport.pause_reading()
+        left_alone = await sender.ping("left alone")
+        pong = await sender.ping()
+        receiver.abort()
+        with pytest.raises(ConnectionClosedError):
+            await pong
+        assert left_alone.done()
+
+
+# The end
+
+
+async def test_both_sides_learn_how_the_connection_was_closed(ends):
+    async with ends() as (closer, other):
+        assert (closer.close_code, closer.close_reason) == (None, None)
+        await closer.close(4000, "enough")
+        await other.wait_closed()
+        for end, first in ((closer, False), (other, True)):
+            assert (end.state, end.close_code, end.close_reason) == (State.CLOSED, 4000, "enough")
+            with pytest.raises(ConnectionClosedError) as caught:
+                await end.recv()
+            assert caught.value.rcvd_then_sent is first
+        assert closer.protocol.cause is Cause.LOCAL_CLOSE
+        assert other.protocol.cause is Cause.REMOTE_CLOSE
+
+
+async def test_closing_twice_is_harmless(ends):
+    async with ends() as (closer, other):
+        await asyncio.gather(closer.close(), closer.close(1001), other.close())
+        await closer.close(4000)
+        assert closer.close_code == other.close_code == 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [((1006,), ValueError), ((5000,), ValueError), (("x",), TypeError), ((1000, "é" * 62), ValueError)],
+)
+async def test_wrong_arguments_of_close_do_no_harm(ends, arguments, error):
+    async with ends() as (closer, other):
+        with pytest.raises(error, match="code|reason"):
+            await closer.close(*arguments)
+        assert closer.state is State.OPEN
+
+
+async def test_nothing_can_be_sent_or_received_after_the_end(ends):
+    async with ends() as (closer, _):
+        await closer.close()
+        for call in (closer.send("x"), closer.send(["x"]), closer.ping(), closer.pong(), closer.recv()):
+            with pytest.raises(ConnectionClosedOK):
+                await call
+
+
+async def test_what_arrived_before_the_end_can_still_be_received(ends):
+    async with ends() as (sender, receiver):
+        await sender.send("last words")
+        await sender.close()
+        await receiver.wait_closed()
+        assert await receiver.recv() == "last words"
+        with pytest.raises(ConnectionClosedOK):
+            await receiver.recv()
+
+
+async def test_abort_ends_the_connection_at_once(ends):
+    async with ends() as (end, other):
+        end.abort()
+        assert end.state is State.CLOSED
+        await end.wait_closed()
+        with pytest.raises(ConnectionClosed) as caught:
+            await end.recv()
+        assert caught.value.cause is Cause.ABORTED
+        assert end.close_code == CloseCode.ABNORMAL_CLOSURE
+        with pytest.raises(ConnectionClosedError):
+            await other.recv()
+        end.abort()
+
+
+async def test_an_opening_connection_cannot_be_used_but_closed(serving, wire):
+    refused = []
+
+    async def process_request(connection, request):
+        parts = connection.recv_streaming()
+        for call in (connection.send("x"), connection.ping(), connection.pong(), connection.recv(), anext(parts)):
+            with pytest.raises(InvalidState) as caught:
+                await call
+            refused.append(str(caught.value))
+        await connection.close()
+
+    async with serving(process_request=process_request) as (_, uri), wire.client(uri) as (reader, _):
+        assert await reader.read() == b""
+    assert len(refused) == 5
+
+
+async def test_facts_about_a_connection(connected):
+    options = {"subprotocols": ["chat"]}
+    async with connected(options, options) as (client, server):
+        assert client.local_address == server.remote_address
+        assert client.remote_address == server.local_address
+        assert client.subprotocol == server.subprotocol == "chat"
+        assert client.extensions == server.extensions == ()
+        assert client.request.headers == server.request.headers
+        assert client.response.status_code == server.response.status_code == 101
+        assert isinstance(client.id, uuid.UUID)
+        assert client.id == client.id != server.id
+        assert client.state is State.OPEN
