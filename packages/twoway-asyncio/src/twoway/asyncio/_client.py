@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from twoway.frames import DEFAULT_MAX_SIZE, ClientExtensionFactory
-from twoway.http import HeadersLike
+from twoway.http import HeadersLike, Response
 from twoway.protocol import (
     ClientOptions,
     ClientProtocol,
@@ -18,11 +18,12 @@ from twoway.protocol import (
     LoggerLike,
     MaxQueue,
     MaxSize,
+    Options,
     State,
     read_uri,
 )
 
-from ._connection import Connection
+from ._connection import Connection, make_settings
 
 #: Default value of the ``User-Agent`` header.
 USER_AGENT = f"Python/{sys.version_info[0]}.{sys.version_info[1]} twoway"
@@ -52,20 +53,20 @@ class ClientConnection(Connection):
         Spec:
             RFC 6455 §4.1.
         """
-        self.protocol.send_request(self.protocol.connect())
-        self._changed()
+        if self.protocol.state is State.CONNECTING:  # not if the server hung up, or spoke, first
+            self.protocol.send_request(self.protocol.connect())
+            self._changed()
         await self._opened
         if self.protocol.handshake_exc is not None:
-            raise self.protocol.handshake_exc
+            try:
+                raise self.protocol.handshake_exc
+            finally:
+                del self  # else the exception, which we keep, would keep us through its traceback
 
     def _handle(self, event: object) -> None:
         super()._handle(event)
-        if isinstance(event, HandshakeFailed) and not self._opened.done():
-            self._opened.set_result(None)
-
-    def _changed(self) -> None:
-        super()._changed()
-        if self.protocol.state is State.OPEN and not self._opened.done():
+        # Behind the response, the connection may be closing already: what counts is that there was one.
+        if isinstance(event, (Response, HandshakeFailed)) and not self._opened.done():
             self._opened.set_result(None)
 
 
@@ -135,7 +136,7 @@ class connect:
         self._options = ClientOptions(
             origin=origin,
             extensions=tuple(extensions or ()),
-            subprotocols=tuple(subprotocols or ()),
+            subprotocols=subprotocols or (),
             additional_headers=additional_headers or (),
             user_agent_header=user_agent_header,
             open_timeout=open_timeout,
@@ -147,7 +148,7 @@ class connect:
             logger=self._logger,
         )
         self._make = create_connection or ClientConnection
-        self._settings = {"max_queue": max_queue, "write_limit": write_limit, "logger": self._logger}
+        self._settings = make_settings(max_queue, write_limit, self._logger)
         self._kwargs = kwargs
         self._connection: ClientConnection | None = None
 
@@ -181,6 +182,7 @@ class connect:
             await connection.handshake()
         except BaseException:  # refused, cancelled, or an argument that fits no header
             connection.abort()
+            del connection  # as in `handshake`
             raise
         return connection
 
@@ -193,8 +195,8 @@ class connect:
         if target.secure:
             kwargs.setdefault("ssl", True)
             kwargs.setdefault("server_hostname", target.host)
-            kwargs.setdefault("ssl_shutdown_timeout", self._options.close_timeout)
-            if kwargs["ssl"] is None:
+            kwargs = {**tls_timeouts(self._options), **kwargs}
+            if not kwargs["ssl"]:
                 raise ValueError("ssl must not be None for a wss:// URI")
         elif kwargs.get("ssl") is not None:
             raise ValueError("ssl must be None for a ws:// URI")
@@ -202,3 +204,17 @@ class connect:
             kwargs.setdefault("host", target.host)
             kwargs.setdefault("port", target.port)
         return kwargs
+
+
+def tls_timeouts(options: Options) -> dict[str, float]:
+    """
+    Bound what TLS does before and after the connection.
+
+    Args:
+        options: The settings of the connection.
+
+    Returns:
+        Arguments for the event loop, which takes neither None nor 0; our own timers cover that.
+    """
+    timeouts = {"ssl_handshake_timeout": options.open_timeout, "ssl_shutdown_timeout": options.close_timeout}
+    return {name: timeout for name, timeout in timeouts.items() if timeout}

@@ -11,9 +11,11 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
-from twoway.frames import DEFAULT_MAX_SIZE, CloseCode, ServerExtensionFactory
+from twoway.frames import DEFAULT_MAX_SIZE, Close, CloseCode, ServerExtensionFactory
 from twoway.http import HTTPLimits, Request, Response
 from twoway.protocol import (
+    Cause,
+    Closed,
     ConnectionClosed,
     HandshakeFailed,
     InvalidStatus,
@@ -26,8 +28,8 @@ from twoway.protocol import (
     State,
 )
 
-from ._client import USER_AGENT
-from ._connection import Connection
+from ._client import USER_AGENT, tls_timeouts
+from ._connection import Connection, make_settings
 
 
 class ServerConnection(Connection):
@@ -46,6 +48,7 @@ class ServerConnection(Connection):
     def __init__(self, protocol: ServerProtocol, server: Server, **kwargs: Any) -> None:
         super().__init__(protocol, **kwargs)
         self.server = server
+        self._opening: asyncio.Task[None] | None = None  # what answers the opening handshake
 
     def respond(self, status: int, text: str) -> Response:
         """
@@ -77,8 +80,18 @@ class ServerConnection(Connection):
         super()._handle(event)
         if isinstance(event, Request):
             self.server._begin(self)
-        elif isinstance(event, HandshakeFailed) and not isinstance(event.error, InvalidStatus):  # that was our wish
-            self.logger.info("%s", f"opening handshake failed: {event.error}")
+        elif isinstance(event, HandshakeFailed):
+            if not isinstance(event.error, InvalidStatus):  # that was our wish
+                self.logger.info("%s", f"opening handshake failed: {event.error}")
+            self._stop_opening()
+        elif isinstance(event, Closed) and event.error.cause is Cause.REMOTE_ERROR and self.protocol.close_sent:
+            self.logger.info("%s", f"connection failed: {event.error}")
+
+    def _stop_opening(self) -> None:
+        """Stop callbacks that still think about an answer, now that there is one or nobody to take it."""
+        task, self._opening = self._opening, None
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
 
     def _answer(self, response: Response) -> None:
         """Send the answer to the opening handshake, unless the client has gone or the time is over."""
@@ -169,9 +182,7 @@ class Server:
             await self.wait_closed()
             raise
 
-    def close(
-        self, close_connections: bool = True, code: int = CloseCode.GOING_AWAY, reason: str = ""
-    ) -> None:
+    def close(self, close_connections: bool = True, code: int = CloseCode.GOING_AWAY, reason: str = "") -> None:
         """
         Close the server: no new connections, handshakes under way get 503, connections are closed.
 
@@ -189,6 +200,7 @@ class Server:
         Spec:
             RFC 6455 §7.4.1: 1001, going away.
         """
+        Close(code, reason).serialize()
         if self._closing is not None:
             return
         if self._server is not None:
@@ -243,7 +255,7 @@ class Server:
         if self._closing is not None:
             self._refuse(connection)
             return
-        task = self._loop.create_task(self._run(connection))
+        connection._opening = task = self._loop.create_task(self._run(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -256,12 +268,14 @@ class Server:
     async def _run(self, connection: ServerConnection) -> None:
         try:
             await self._handshake(connection)
+            connection._opening = None
             if connection.state is State.OPEN:
                 await self._handle(connection)
-        except asyncio.CancelledError:
-            connection.abort()
-            raise
-        except Exception:
+        except (Exception, asyncio.CancelledError):
+            if _cancelled():
+                if connection.protocol.handshake_exc is None:  # else the refusal may still be on its way
+                    connection.abort()
+                raise
             self.logger.error("opening handshake failed: a callback of the server raised", exc_info=True)
             connection._answer(connection.respond(500, "The server failed to handle the request.\n"))
         await connection.wait_closed()
@@ -288,15 +302,24 @@ class Server:
             await self._handler(connection)
         except ConnectionClosed as exc:
             if connection.state is State.OPEN:  # that of another connection
-                self._log_handler(exc)
-                code = CloseCode.INTERNAL_ERROR
+                code = self._log_handler(exc)
+        except asyncio.CancelledError as exc:
+            if _cancelled():
+                raise
+            code = self._log_handler(exc)  # something else was cancelled, for which the handler waited
         except Exception as exc:
-            self._log_handler(exc)
-            code = CloseCode.INTERNAL_ERROR
+            code = self._log_handler(exc)
         await connection.close(code)
 
-    def _log_handler(self, exc: BaseException) -> None:
+    def _log_handler(self, exc: BaseException) -> CloseCode:
         self.logger.error("connection handler failed", exc_info=exc)
+        return CloseCode.INTERNAL_ERROR
+
+
+def _cancelled() -> bool:
+    """Tell whether the task itself is cancelled, not only something for which it waits."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _result(value: Awaitable[Response | None] | Response | None) -> Response | None:
@@ -383,12 +406,18 @@ class serve:
         create_connection: type[ServerConnection] | None = None,
         **kwargs: Any,
     ) -> None:
+        _check_callables(
+            handler=handler,
+            select_subprotocol=select_subprotocol,
+            process_request=process_request,
+            process_response=process_response,
+        )
         self._logger = logging.getLogger("twoway.server") if logger is None else logger
         options = ServerOptions(
             origins=origins,
             allowed_hosts=allowed_hosts,
             extensions=tuple(extensions or ()),
-            subprotocols=tuple(subprotocols or ()),
+            subprotocols=subprotocols or (),
             server_header=server_header,
             date=_http_date,
             open_timeout=open_timeout,
@@ -408,13 +437,13 @@ class serve:
             process_response=process_response,
             select_subprotocol=select_subprotocol,
             create_connection=create_connection or ServerConnection,
-            settings={"max_queue": max_queue, "write_limit": write_limit, "logger": self._logger},
+            settings=make_settings(max_queue, write_limit, self._logger),
             logger=self._logger,
         )
-        self._where = {"host": host, "port": port}
+        self._where: dict[str, Any] = {"host": host, "port": port}
         self._kwargs = kwargs
         if kwargs.get("ssl") is not None:
-            self._kwargs = {"ssl_shutdown_timeout": close_timeout, "ssl_handshake_timeout": open_timeout, **kwargs}
+            self._kwargs = {**tls_timeouts(options), **kwargs}
         self._server: Server | None = None
 
     def __await__(self) -> Generator[Any, None, Server]:
@@ -439,3 +468,11 @@ class serve:
         loop = asyncio.get_running_loop()
         server._server = await loop.create_server(server._new_connection, **self._where, **self._kwargs)
         return server
+
+
+def _check_callables(handler: object, **callbacks: object) -> None:
+    if not callable(handler):
+        raise TypeError(f"handler must be a coroutine function, not {type(handler).__name__}")
+    for name, callback in callbacks.items():
+        if callback is not None and not callable(callback):
+            raise TypeError(f"{name} must be callable or None, not {type(callback).__name__}")
