@@ -280,7 +280,9 @@ def test_pings_in_flight_differ(make_open: Make, side: str) -> None:
 # Extensions
 
 
-def test_extensions_work_in_both_directions(make_open: Make, side: str, rot: Any, frame: Make, sent_frames: Make) -> None:
+def test_extensions_work_in_both_directions(
+    make_open: Make, side: str, rot: Any, frame: Make, sent_frames: Make
+) -> None:
     protocol = make_open(side, extensions=[rot(1)])
     assert [extension.name for extension in protocol.extensions] == ["rot"]
     protocol.receive_data(frame(protocol, Opcode.TEXT, "bcd", rsv=0x20), 1)

@@ -299,7 +299,9 @@ def test_nothing_is_released_within_a_message(make_open: Make, side: str, rot: A
 
 
 @pytest.mark.parametrize("extended", [True, False])
-def test_without_extensions_or_interval_nothing_is_released(make_open: Make, side: str, rot: Any, extended: bool) -> None:
+def test_without_extensions_or_interval_nothing_is_released(
+    make_open: Make, side: str, rot: Any, extended: bool
+) -> None:
     settings = {"extensions": [rot()], "idle_release": None} if extended else {"idle_release": 10}
     assert make_open(side, ping_interval=None, **settings).next_deadline() is None
 

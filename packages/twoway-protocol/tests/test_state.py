@@ -122,7 +122,9 @@ def expire(protocol: Protocol) -> None:
     if protocol.state is State.OPEN:
         for time in range(20, 1000, 20):
             protocol.handle_deadline(time)
-            protocol.receive_data(b"\x8a\x80\x00\x00\x00\x00" if isinstance(protocol, ServerProtocol) else b"\x8a\0", time)
+            protocol.receive_data(
+                b"\x8a\x80\x00\x00\x00\x00" if isinstance(protocol, ServerProtocol) else b"\x8a\0", time
+            )
         protocol.handle_deadline(1000)
 
 
