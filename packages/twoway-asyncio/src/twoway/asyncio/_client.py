@@ -9,6 +9,7 @@ from collections.abc import Generator, Sequence
 from types import TracebackType
 from typing import Any
 
+from twoway.deflate import check_compression, enable_client_permessage_deflate
 from twoway.frames import DEFAULT_MAX_SIZE, ClientExtensionFactory
 from twoway.http import HeadersLike, Response
 from twoway.protocol import (
@@ -84,12 +85,14 @@ class connect:
         origin: Value of the ``Origin`` header; None for none.
         extensions: Factories of extensions to offer, preferred ones first.
         subprotocols: Subprotocols to offer, preferred ones first.
+        compression: ``"deflate"`` adds permessage-deflate to ``extensions``, unless they have it; None does not.
         additional_headers: Further headers of the request.
         user_agent_header: Value of the ``User-Agent`` header; None for none.
         open_timeout: For all until the connection is open: TCP, TLS, handshake; seconds, None for no limit.
         ping_interval: From one keepalive ping to the next; seconds, None for no pings.
         ping_timeout: From a ping to a sign of life; seconds, None to wait for ever.
         close_timeout: For all that comes after the first Close frame; seconds, None for no limit.
+        idle_release: Time without a message after which compression releases memory; seconds, None for never.
         max_size: Largest message, or a pair: largest message and largest frame; bytes, None for no limit.
         max_queue: High-water mark, or high and low mark, of received messages that wait; None for no limit.
         write_limit: High-water mark, or high and low mark, of bytes that wait to be written.
@@ -117,12 +120,14 @@ class connect:
         origin: str | None = None,
         extensions: Sequence[ClientExtensionFactory] | None = None,
         subprotocols: Sequence[str] | None = None,
+        compression: str | None = "deflate",
         additional_headers: HeadersLike | None = None,
         user_agent_header: str | None = USER_AGENT,
         open_timeout: float | None = 10,
         ping_interval: float | None = 20,
         ping_timeout: float | None = 20,
         close_timeout: float | None = 10,
+        idle_release: float | None = 60,
         max_size: MaxSize = DEFAULT_MAX_SIZE,
         max_queue: MaxQueue = 16,
         write_limit: int | tuple[int, int | None] = 65536,
@@ -133,6 +138,8 @@ class connect:
         self.uri = uri
         self._target = read_uri(uri)
         self._logger = logging.getLogger("twoway.client") if logger is None else logger
+        if check_compression(compression):
+            extensions = enable_client_permessage_deflate(extensions)
         self._options = ClientOptions(
             origin=origin,
             extensions=tuple(extensions or ()),
@@ -143,6 +150,7 @@ class connect:
             ping_interval=ping_interval,
             ping_timeout=ping_timeout,
             close_timeout=close_timeout,
+            idle_release=idle_release,
             max_size=max_size,
             fragments=True,
             logger=self._logger,

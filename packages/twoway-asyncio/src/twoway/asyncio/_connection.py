@@ -269,6 +269,7 @@ class Connection(asyncio.Protocol):
         message: DataLike | Iterable[DataLike] | AsyncIterable[DataLike],
         *,
         text: bool | None = None,
+        compress: bool | None = None,
     ) -> None:
         """
         Send a message.
@@ -282,6 +283,8 @@ class Connection(asyncio.Protocol):
         Args:
             message: What to send; not kept.
             text: True sends bytes-like objects, which must be UTF-8, as text; False sends ``str`` as binary.
+            compress: True compresses the message, False does not; None lets the extension decide. Without
+                permessage-deflate on the connection it makes no difference.
 
         Raises:
             ConnectionClosed: The connection is closed.
@@ -299,22 +302,25 @@ class Connection(asyncio.Protocol):
         if isinstance(message, (str, bytes, bytearray, memoryview)):
             await self._check_open()
             if (isinstance(message, str) and text is not False) or text:
-                self.protocol.send_text(message)
+                self.protocol.send_text(message, compress=compress)
             else:
-                self.protocol.send_binary(message.encode() if isinstance(message, str) else message)
+                data = message.encode() if isinstance(message, str) else message
+                self.protocol.send_binary(data, compress=compress)
             self._transmit(len(message))
             if not self._writable:
                 await self._drain()
         elif isinstance(message, Mapping):
             raise TypeError("message must not be a mapping: did you mean its keys, or a JSON text?")
         elif isinstance(message, AsyncIterable):
-            await self._send_fragments(message, text)
+            await self._send_fragments(message, text, compress)
         elif isinstance(message, Iterable):
-            await self._send_fragments(AsyncItems(message), text)
+            await self._send_fragments(AsyncItems(message), text, compress)
         else:
             raise TypeError(f"message must be str, bytes-like or an iterable of these, not {type(message).__name__}")
 
-    async def _send_fragments(self, parts: AsyncIterable[DataLike], text: bool | None) -> None:
+    async def _send_fragments(
+        self, parts: AsyncIterable[DataLike], text: bool | None, compress: bool | None
+    ) -> None:
         """Send one frame for each part, and an empty one that ends the message."""
         self._fragmented = done = self._loop.create_future()
         begun = finished = False
@@ -326,7 +332,7 @@ class Connection(asyncio.Protocol):
                     text = isinstance(part, str)
                 elif uniform and isinstance(part, str) is not text:
                     raise TypeError("message must not mix str and bytes-like parts, unless text says what they are")
-                self._send_fragment(part, text, begun)
+                self._send_fragment(part, text, begun, compress)
                 begun = True
                 if not self._writable:
                     await self._drain()
@@ -342,14 +348,14 @@ class Connection(asyncio.Protocol):
             if begun and not finished and self.state is State.OPEN:
                 self._fail(CloseCode.INTERNAL_ERROR, "fragmented message was not finished")
 
-    def _send_fragment(self, part: DataLike, text: bool, begun: bool) -> None:
+    def _send_fragment(self, part: DataLike, text: bool, begun: bool, compress: bool | None) -> None:
         data = part.encode() if isinstance(part, str) and not text else part
         if begun:
             self.protocol.send_continuation(data, fin=False)
         elif text:
-            self.protocol.send_text(data, fin=False)
+            self.protocol.send_text(data, fin=False, compress=compress)
         else:
-            self.protocol.send_binary(data, fin=False)  # type: ignore[arg-type]  # a str was encoded above
+            self.protocol.send_binary(data, fin=False, compress=compress)  # type: ignore[arg-type]  # a str was encoded above
         self._transmit(len(part))
 
     async def ping(self, data: DataLike | None = None) -> Awaitable[float]:

@@ -11,6 +11,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
+from twoway.deflate import check_compression, enable_server_permessage_deflate
 from twoway.frames import DEFAULT_MAX_SIZE, Close, CloseCode, ServerExtensionFactory
 from twoway.http import HTTPLimits, Request, Response
 from twoway.protocol import (
@@ -354,6 +355,7 @@ class serve:
         extensions: Factories of extensions to accept, preferred ones first.
         subprotocols: Supported subprotocols, preferred ones first.
         select_subprotocol: Gets connection and offered subprotocols; returns one of them or None.
+        compression: ``"deflate"`` adds permessage-deflate to ``extensions``, unless they have it; None does not.
         process_request: Function or coroutine function that gets connection and request before the handshake; a
             response that it returns is the answer instead of the handshake.
         process_response: Function or coroutine function that gets connection, request and response before the
@@ -363,6 +365,7 @@ class serve:
         ping_interval: From one keepalive ping to the next; seconds, None for no pings.
         ping_timeout: From a ping to a sign of life; seconds, None to wait for ever.
         close_timeout: For all that comes after the first Close frame; seconds, None for no limit.
+        idle_release: Time without a message after which compression releases memory; seconds, None for never.
         max_size: Largest message, or a pair: largest message and largest frame; bytes, None for no limit.
         max_queue: High-water mark, or high and low mark, of received messages that wait; None for no limit.
         write_limit: High-water mark, or high and low mark, of bytes that wait to be written.
@@ -391,6 +394,7 @@ class serve:
         extensions: Sequence[ServerExtensionFactory] | None = None,
         subprotocols: Sequence[str] | None = None,
         select_subprotocol: SelectSubprotocol | None = None,
+        compression: str | None = "deflate",
         process_request: ProcessRequest | None = None,
         process_response: ProcessResponse | None = None,
         server_header: str | None = USER_AGENT,
@@ -398,6 +402,7 @@ class serve:
         ping_interval: float | None = 20,
         ping_timeout: float | None = 20,
         close_timeout: float | None = 10,
+        idle_release: float | None = 60,
         max_size: MaxSize = DEFAULT_MAX_SIZE,
         max_queue: MaxQueue = 16,
         write_limit: int | tuple[int, int | None] = 65536,
@@ -413,6 +418,8 @@ class serve:
             process_response=process_response,
         )
         self._logger = logging.getLogger("twoway.server") if logger is None else logger
+        if check_compression(compression):
+            extensions = enable_server_permessage_deflate(extensions)
         options = ServerOptions(
             origins=origins,
             allowed_hosts=allowed_hosts,
@@ -424,6 +431,7 @@ class serve:
             ping_interval=ping_interval,
             ping_timeout=ping_timeout,
             close_timeout=close_timeout,
+            idle_release=idle_release,
             max_size=max_size,
             fragments=True,
             limits=limits or HTTPLimits(),

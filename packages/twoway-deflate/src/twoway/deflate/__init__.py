@@ -22,6 +22,7 @@ from ._extension import Decide, PerMessageDeflate
 from ._factories import (
     ClientPerMessageDeflateFactory,
     ServerPerMessageDeflateFactory,
+    check_compression,
     enable_client_permessage_deflate,
     enable_server_permessage_deflate,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "Memory",
     "PerMessageDeflate",
     "ServerPerMessageDeflateFactory",
+    "check_compression",
     "enable_client_permessage_deflate",
     "enable_server_permessage_deflate",
     "is_installed",

@@ -239,6 +239,24 @@ class ServerPerMessageDeflateFactory(ServerExtensionFactory):
         return answer.serialize(), extension
 
 
+def check_compression(compression: str | None) -> bool:
+    """
+    Check an argument that turns compression on or off.
+
+    Args:
+        compression: ``"deflate"`` or None.
+
+    Returns:
+        Whether permessage-deflate is wanted.
+
+    Raises:
+        ValueError: ``compression`` is something else; a caller's bug.
+    """
+    if compression not in ("deflate", None):
+        raise ValueError(f"compression must be 'deflate' or None, not {compression!r}")
+    return compression is not None
+
+
 def enable_client_permessage_deflate(
     extensions: Sequence[ClientExtensionFactory] | None = None,
     *,
