@@ -1,0 +1,61 @@
+"""
+The peers that the Autobahn testsuite talks to.
+
+    python echo_peers.py server PORT            echo server, until it is terminated
+    python echo_peers.py client PORT AGENT      runs every case of a fuzzing server, then has the report written
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+from twoway.asyncio import ConnectionClosed, connect, serve
+from twoway.deflate import ClientPerMessageDeflateFactory, ServerPerMessageDeflateFactory
+
+# Section 9 sends messages of 16 MiB; sections 12 and 13 want every message compressed, also the small ones.
+_OPTIONS: dict[str, Any] = {"max_size": 1 << 25, "ping_interval": None, "compression": None}
+_CLIENT = {**_OPTIONS, "extensions": [ClientPerMessageDeflateFactory(threshold=0)]}
+_SERVER = {**_OPTIONS, "extensions": [ServerPerMessageDeflateFactory(threshold=0)]}
+
+
+async def echo(websocket: Any) -> None:
+    """Send back every message, as what it came."""
+    async for message in websocket:
+        await websocket.send(message)
+
+
+async def run_server(port: int) -> None:
+    """Serve until terminated."""
+    async with serve(echo, "127.0.0.1", port, **_SERVER) as server:
+        print("ready", flush=True)
+        await server.serve_forever()
+
+
+async def run_client(port: int, agent: str) -> None:
+    """Run the cases one by one, each on a connection of its own."""
+    base = f"ws://127.0.0.1:{port}"
+    async with connect(f"{base}/getCaseCount", **_CLIENT) as websocket:
+        count = int(await websocket.recv())
+    for case in range(1, count + 1):
+        try:
+            async with connect(f"{base}/runCase?case={case}&agent={agent}", **_CLIENT) as websocket:
+                await echo(websocket)
+        except ConnectionClosed:
+            pass  # what the case provoked; the fuzzing server judges it
+    async with connect(f"{base}/updateReports?agent={agent}", **_CLIENT):
+        pass
+
+
+def main() -> None:
+    """Run the command line."""
+    role, port, *rest = sys.argv[1:]
+    try:
+        asyncio.run(run_server(int(port)) if role == "server" else run_client(int(port), *rest))
+    except KeyboardInterrupt:
+        pass
+
+
+if __name__ == "__main__":
+    main()
