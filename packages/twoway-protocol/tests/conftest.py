@@ -110,7 +110,7 @@ def http() -> Callable[..., bytes]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def describe() -> Callable[[Iterable[object]], list[object]]:
     """Make events comparable: without random keys, objects of exceptions, and frames that hang on them."""
 

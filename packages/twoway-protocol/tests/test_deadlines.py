@@ -160,7 +160,7 @@ def test_heartbeat(make_open: Make, side: str, sent: Make) -> None:
     protocol = make_open(side, ping_interval=20, ping_timeout=10)
     protocol.handle_deadline(20)
     protocol.handle_deadline(30)
-    ping, close = sent(protocol)
+    _, close = sent(protocol)
     assert close == Close(1011, "keepalive ping timeout")
     assert protocol.state is State.CLOSING
     protocol.handle_deadline(40)
@@ -221,7 +221,7 @@ def test_peer_that_never_answers_pings_costs_no_memory(make_open: Make, side: st
         protocol.handle_deadline(20 * round_)
         protocol.receive_data(frame(protocol, Opcode.TEXT, "x"), 20 * round_)
     assert protocol.state is State.OPEN
-    (*_, last) = protocol.data_to_send()
+    protocol.data_to_send()
     protocol.events()
     # The application has room for pings of its own, and only the newest of keepalive's is waited for.
     protocol.ping(b"mine", now=60_000)

@@ -105,31 +105,27 @@ class ClientProtocol(Protocol):
             raise InvalidState("the opening handshake has begun already")
         self._output.append(request.serialize())
         self.request = request
-        if self._logger is not None:
-            self._debug("> %s %s", request.method, request.path)
+        self._debug("> %s %s", request.method, request.path)
 
     def _receive_handshake(self, data: Buffer, now: float) -> None:
         if self.state is not State.CONNECTING or self._parser is None:
             return
         try:
-            response = self._parser.receive_data(data)
-            if response is not None:
-                self._take_response(response, self._parser.take_rest(), now)
+            self._take_response(self._parser.receive_data(data), self._parser.take_rest(), now)
         except (HTTPError, InvalidHandshake) as exc:
             self._fail_handshake(exc, Cause.REMOTE_ERROR, now)
 
     def _finish_parser(self, now: float) -> None:
-        response = None if self._parser is None else self._parser.receive_eof()
-        if response is not None:
-            self._take_response(response, b"", now)
+        self._take_response(None if self._parser is None else self._parser.receive_eof(), b"", now)
 
-    def _take_response(self, response: Response, rest: bytes, now: float) -> None:
+    def _take_response(self, response: Response | None, rest: bytes, now: float) -> None:
+        if response is None:
+            return
         if self.request is None:
             raise InvalidHandshake("server answered before the request was sent")
         self.response = response
         self._events.append(response)
-        if self._logger is not None:
-            self._debug("< HTTP/1.1 %d %a", response.status_code, response.reason_phrase)
+        self._debug("< HTTP/1.1 %d %a", response.status_code, response.reason_phrase)
         check_response(response, self.key)
         headers = response.headers
         answers = parse_extensions(headers.get_all("Sec-WebSocket-Extensions"))

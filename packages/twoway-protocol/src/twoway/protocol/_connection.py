@@ -538,15 +538,13 @@ class Protocol(ABC):
         self._output.append(encode_frame(opcode, payload, True, 0, self._client))
         self._log_sent(opcode.name, payload, True)
 
-    def _receive_control(self, item: Item, now: float) -> None:
+    def _receive_control(self, item: Ping | Pong | Close, now: float) -> None:
+        self._events.append(item)
         if isinstance(item, Close):
             self._receive_close(item, now)
-            return
-        if isinstance(item, Ping):
+        elif isinstance(item, Ping):
             self._answer(item.data)
-            self._events.append(item)
-        elif isinstance(item, Pong):
-            self._events.append(item)
+        else:
             for data, latency in self._pings.acknowledge(item.data, now) if self._pings is not None else ():
                 self.latency = latency
                 self._events.append(PingAcknowledged(data, latency))
@@ -561,7 +559,6 @@ class Protocol(ABC):
 
     def _receive_close(self, close: Close, now: float) -> None:
         self.close_rcvd = close
-        self._events.append(close)
         if self.close_sent is None:
             # RFC 6455 §5.5.1: answer with the code that was received.
             self.close_rcvd_then_sent = True

@@ -138,11 +138,8 @@ class PendingPings:
 
     def acknowledge(self, data: bytes, now: float) -> list[tuple[bytes, float]]:
         """Take a pong; give data and latency in seconds of all the pings that it answers, oldest first."""
-        if data not in self._sent:
-            return []
         answered = []
-        for sent in list(self._sent):
-            answered.append((sent, now - self._sent.pop(sent)))
-            if sent == data:
-                break
+        while data in self._sent:
+            oldest = next(iter(self._sent))
+            answered.append((oldest, now - self._sent.pop(oldest)))
         return answered

@@ -199,8 +199,7 @@ class ServerProtocol(Protocol):
             self.request = request
             rest, self._parser = self._parser.take_rest(), None
             self._keep_early(rest)
-            if self._logger is not None:
-                self._debug("< %s %s", request.method, request.path)
+            self._debug("< %s %s", request.method, request.path)
             check_host(request, self.options.allowed_hosts)
         except HTTPError as exc:
             self._answer_error(exc, now)
@@ -235,8 +234,7 @@ class ServerProtocol(Protocol):
     def _put_response(self, response: Response, data: bytes) -> None:
         self._output.append(data)
         self.response = response
-        if self._logger is not None:
-            self._debug("> HTTP/1.1 %d %a", response.status_code, response.reason_phrase)
+        self._debug("> HTTP/1.1 %d %a", response.status_code, response.reason_phrase)
 
     def _open_overdue(self, now: float) -> None:
         # RFC 9110 §15.5.9: the client was too slow; §15.6.4: the answer to a whole request was.

@@ -174,6 +174,7 @@ class Pair:
                 self._collect(peer)
 
     def _take(self, peer: Protocol) -> list[Event]:
+        self._collect(peer)  # what no bytes have caused, such as an abort
         events, self._seen[peer] = self._seen[peer], []
         return events
 
