@@ -74,7 +74,7 @@ async def test_binary_that_is_no_text_cannot_be_decoded(ends):
 
 @pytest.mark.parametrize("message", [5, None, object()])
 async def test_a_message_of_a_wrong_type_is_refused_by_name(ends, message):
-    async with ends() as (sender, receiver):
+    async with ends() as (sender, _):
         with pytest.raises(TypeError, match="message must be str, bytes-like or an iterable"):
             await sender.send(message)
         assert sender.state is State.OPEN
@@ -377,7 +377,7 @@ async def test_closing_twice_is_harmless(ends):
     [((1006,), ValueError), ((5000,), ValueError), (("x",), TypeError), ((1000, "é" * 62), ValueError)],
 )
 async def test_wrong_arguments_of_close_do_no_harm(ends, arguments, error):
-    async with ends() as (closer, other):
+    async with ends() as (closer, _):
         with pytest.raises(error, match="code|reason"):
             await closer.close(*arguments)
         assert closer.state is State.OPEN
@@ -437,7 +437,6 @@ async def test_facts_about_a_connection(connected):
         assert client.local_address == server.remote_address
         assert client.remote_address == server.local_address
         assert client.subprotocol == server.subprotocol == "chat"
-        assert client.extensions == server.extensions == ()
         assert client.request.headers == server.request.headers
         assert client.response.status_code == server.response.status_code == 101
         assert isinstance(client.id, uuid.UUID)

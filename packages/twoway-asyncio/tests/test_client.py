@@ -1,0 +1,348 @@
+"""`connect`: its options, and what it makes of the answers of servers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+
+import pytest
+
+from twoway.asyncio import (
+    ClientConnection,
+    ConnectionClosedOK,
+    InvalidHandshake,
+    InvalidStatus,
+    InvalidURI,
+    State,
+    connect,
+)
+from twoway.frames import ClientExtensionFactory, Extension
+from twoway.protocol import InvalidHeader, InvalidMessage, SecurityError
+
+
+@pytest.fixture
+def requested(wire):
+    """Connect with some options; give the request that arrives."""
+
+    async def requested(path="", **options):
+        requests = []
+
+        async def behave(reader, writer):
+            request = await reader.readuntil(b"\r\n\r\n")
+            requests.append(request.decode())
+            writer.write(wire.answer(request) + wire.close())
+            await reader.read(100)
+
+        async with wire.server(behave) as uri, connect(uri + path, **options) as client:
+            await client.wait_closed()
+        return requests[0]
+
+    return requested
+
+
+# Shape
+
+
+async def test_it_can_be_awaited(serving):
+    async with serving() as (_, uri):
+        client = await connect(uri)
+        assert isinstance(client, ClientConnection)
+        await client.send("x")
+        assert await client.recv() == "x"
+        await client.close()
+
+
+async def test_the_context_manager_closes_the_connection(serving):
+    async with serving() as (_, uri):
+        async with connect(uri) as client:
+            assert client.state is State.OPEN
+        assert client.state is State.CLOSED
+        assert client.close_code == 1000
+
+
+async def test_the_context_manager_closes_the_connection_when_its_body_raises(serving):
+    async with serving() as (_, uri):
+        with pytest.raises(KeyError):
+            async with connect(uri) as client:
+                raise KeyError
+        assert client.close_code == 1000
+
+
+async def test_it_can_be_used_again(serving):
+    async with serving() as (_, uri):
+        connector = connect(uri)
+        for _ in range(2):
+            async with connector as client:
+                await client.send("x")
+                assert await client.recv() == "x"
+
+
+# Options
+
+
+async def test_the_request_says_what_the_options_say(requested):
+    request = await requested(
+        "chat?é=1",
+        origin="https://example.org",
+        subprotocols=["a", "b"],
+        additional_headers={"X-One": "1"},
+        user_agent_header="tests",
+    )
+    lines = request.split("\r\n")
+    assert lines[0] == "GET /chat?%C3%A9=1 HTTP/1.1"
+    assert {"Origin: https://example.org", "Sec-WebSocket-Protocol: a, b", "X-One: 1", "User-Agent: tests"} < set(lines)
+
+
+async def test_by_default_the_request_has_a_user_agent_and_no_origin(requested):
+    request = await requested()
+    assert f"User-Agent: Python/{sys.version_info[0]}.{sys.version_info[1]} twoway" in request
+    assert "Origin" not in request
+    assert "User-Agent" not in await requested(user_agent_header=None)
+
+
+async def test_messages_are_limited_to_max_size(connected):
+    async with connected({"max_size": 10}) as (client, server):
+        await server.send("x" * 11)
+        await client.wait_closed()
+        assert server.close_code == 1009
+
+
+async def test_frames_are_limited_by_the_second_number_of_max_size(connected):
+    async with connected({"max_size": (20, 10)}) as (client, server):
+        await server.send(["x" * 10, "x" * 10])
+        assert len(await client.recv()) == 20
+        await server.send("x" * 11)
+        await client.wait_closed()
+        assert server.close_code == 1009
+
+
+async def test_a_logger_gets_the_frames(connected, caplog):
+    caplog.set_level(logging.DEBUG, "mine")
+    async with connected({"logger": logging.getLogger("mine")}) as (client, _):
+        assert client.logger.name == "mine"
+        await client.send("hello")
+    assert any("hello" in record.getMessage() for record in caplog.records)
+    assert {record.name for record in caplog.records} == {"mine"}
+
+
+async def test_the_connection_can_be_of_a_class_of_ones_own(serving):
+    class Mine(ClientConnection):
+        pass
+
+    async with serving() as (_, uri), connect(uri, create_connection=Mine) as client:
+        assert isinstance(client, Mine)
+
+
+async def test_extensions_are_offered_and_used(wire):
+    class Nothing(Extension):
+        name = "x-nothing"
+
+        def encode(self, frame, *, compress=None):
+            return frame
+
+        def decode(self, frame, *, max_size=None):
+            return frame
+
+    class Factory(ClientExtensionFactory):
+        name = "x-nothing"
+
+        def get_request_params(self):
+            return [("fast", None)]
+
+        def process_response_params(self, params, accepted_extensions):
+            return Nothing()
+
+    async def behave(reader, writer):
+        request = await reader.readuntil(b"\r\n\r\n")
+        assert b"Sec-WebSocket-Extensions: x-nothing; fast\r\n" in request
+        answer = wire.answer(request).replace(b"\r\n\r\n", b"\r\nSec-WebSocket-Extensions: x-nothing\r\n\r\n")
+        writer.write(answer + wire.frame(0x81, b"hi") + wire.close())
+        await reader.read(100)
+
+    async with wire.server(behave) as uri, connect(uri, extensions=[Factory()], compression=None) as client:
+        assert [extension.name for extension in client.extensions] == ["x-nothing"]
+        assert await client.recv() == "hi"
+
+
+@pytest.mark.parametrize("compression", ["deflate", None])
+async def test_compression_is_negotiated_unless_it_is_turned_off(connected, compression):
+    async with connected({"compression": compression}) as (client, server):
+        names = ["permessage-deflate"] if compression else []
+        assert [extension.name for extension in client.extensions] == names
+        for compress in (True, False, None):
+            await client.send("x" * 5000, compress=compress)
+            await client.send([b"x" * 500, b"y"], compress=compress)
+            assert await server.recv() == "x" * 5000
+            assert await server.recv() == b"x" * 500 + b"y"
+
+
+async def test_it_can_connect_elsewhere_than_the_uri_says(serving):
+    def process_request(connection, request):
+        return connection.respond(200, request.headers["Host"])
+
+    async with serving(process_request=process_request) as (server, _):
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(InvalidStatus) as caught:
+            await connect("ws://example.org/", host="127.0.0.1", port=port)
+        assert caught.value.response.body == b"example.org"
+
+
+async def test_it_can_use_a_socket_that_is_connected(serving):
+    async with serving() as (server, _):
+        sock = socket.create_connection(server.sockets[0].getsockname())
+        async with connect("ws://example.org/", sock=sock) as client:
+            await client.send("x")
+            assert await client.recv() == "x"
+
+
+async def test_a_local_address_can_be_chosen(serving):
+    async with serving() as (_, uri), connect(uri, local_addr=("127.0.0.1", 0)) as client:
+        assert client.local_address[0] == "127.0.0.1"
+
+
+# Wrong arguments
+
+
+@pytest.mark.parametrize("uri", ["http://localhost/", "ws:///", "ws://localhost/#x", "ws://localhost:99999/", ""])
+def test_what_is_no_websocket_uri_is_refused(uri):
+    with pytest.raises(InvalidURI):
+        connect(uri)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("open_timeout", -1, ValueError),
+        ("ping_interval", 0, ValueError),
+        ("ping_timeout", "1", TypeError),
+        ("close_timeout", -1, ValueError),
+        ("max_size", -1, ValueError),
+        ("max_size", "1", TypeError),
+        ("max_queue", -1, ValueError),
+        ("max_queue", (1, 2), ValueError),
+        ("write_limit", -1, ValueError),
+        ("write_limit", None, TypeError),
+        ("write_limit", (1, 2), ValueError),
+        ("subprotocols", "chat", TypeError),
+        ("subprotocols", ["a b"], ValueError),
+        ("compression", "zip", ValueError),
+        ("idle_release", 0, ValueError),
+        ("additional_headers", {"A\r\n": "1"}, ValueError),
+        ("origin", "\r\n", ValueError),
+        ("user_agent_header", "\n", ValueError),
+    ],
+)
+def test_wrong_options_are_refused_by_name(name, value, error):
+    with pytest.raises(
+        error, match=name if name not in ("additional_headers", "origin", "user_agent_header") else None
+    ):
+        connect("ws://localhost/", **{name: value})
+
+
+def test_extensions_must_be_factories():
+    with pytest.raises(TypeError, match="extensions"):
+        connect("ws://localhost/", extensions=["x"], compression=None)
+
+
+@pytest.mark.parametrize(
+    ("uri", "tls"), [("ws://localhost:1/", True), ("wss://localhost:1/", None), ("wss://localhost:1/", False)]
+)
+async def test_ssl_must_fit_the_uri(uri, tls):
+    with pytest.raises(ValueError, match="ssl must"):
+        await connect(uri, ssl=tls)
+
+
+# Answers of servers
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone", InvalidStatus),
+        (b"HTTP/1.1 200 OK\r\n\r\nup to the end", InvalidStatus),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", InvalidHandshake),
+        (b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", InvalidHandshake),
+        (b"SSH-2.0-OpenSSH_9.9\r\n", InvalidMessage),
+        (b"\x00\x01\x02\x03" * 100, InvalidHandshake),
+        (b"HTTP/1.1 200 OK\r\nA: " + b"x" * 100_000, SecurityError),
+        (b"HTTP/1.1 101 Swi", InvalidHandshake),
+        (b"", InvalidHandshake),
+    ],
+)
+async def test_answers_that_are_no_handshake(wire, answer, error):
+    async def behave(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.write_eof()
+        await reader.read()
+
+    async with wire.server(behave) as uri:
+        with pytest.raises(error):
+            await connect(uri)
+
+
+async def test_a_refusal_shows_the_response(serving):
+    def refuse(connection, request):
+        return connection.respond(403, "Not you.\n")
+
+    async with serving(process_request=refuse) as (_, uri):
+        with pytest.raises(InvalidStatus, match="403") as caught:
+            await connect(uri)
+    assert caught.value.response.body == b"Not you.\n"
+
+
+async def test_an_answer_byte_by_byte_is_fine(wire):
+    async def behave(reader, writer):
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        answer = wire.answer(await reader.readuntil(b"\r\n\r\n"))
+        for byte in answer + wire.frame(0x81, b"slow") + wire.close():
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0)
+        await reader.read(100)
+
+    async with wire.server(behave) as uri, connect(uri) as client:
+        assert await client.recv() == "slow"
+
+
+async def test_messages_and_close_behind_the_response_are_received(wire):
+    async def behave(reader, writer):
+        answer = wire.answer(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(answer + wire.frame(0x81, b"one") + wire.frame(0x82, b"two") + wire.close(1001))
+        await reader.read(100)
+
+    async with wire.server(behave) as uri, connect(uri) as client:
+        assert [message async for message in client] == ["one", b"two"]
+        with pytest.raises(ConnectionClosedOK):
+            await client.recv()
+
+
+async def test_a_subprotocol_that_was_not_offered_is_refused(wire):
+    async def behave(reader, writer):
+        answer = wire.answer(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(answer.replace(b"\r\n\r\n", b"\r\nSec-WebSocket-Protocol: other\r\n\r\n"))
+        await reader.read()
+
+    async with wire.server(behave) as uri:
+        with pytest.raises(InvalidHeader):
+            await connect(uri, subprotocols=["chat"])
+
+
+async def test_a_server_that_resets_the_connection(wire):
+    async def behave(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        wire.reset(writer)
+
+    async with wire.server(behave) as uri:
+        with pytest.raises(InvalidHandshake) as caught:
+            await connect(uri)
+    assert isinstance(caught.value.__cause__.__cause__, ConnectionResetError)
+
+
+async def test_nobody_listens():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        with pytest.raises(OSError, match="refused|Connect call failed"):
+            await connect(f"ws://127.0.0.1:{sock.getsockname()[1]}/")
