@@ -118,7 +118,9 @@ async def test_a_ping_between_our_fragments(link):
 
 @pytest.mark.needs("fragments")
 @pytest.mark.parametrize(
-    "parts", [["a żółw", " and", " a \N{SNAKE}"], [b"\0\xff", b"", b"rest"], ["x" * 70_000] * 5], ids=["text", "binary", "large"]
+    "parts",
+    [["a żółw", " and", " a \N{SNAKE}"], [b"\0\xff", b"", b"rest"], ["x" * 70_000] * 5],
+    ids=["text", "binary", "large"],
 )
 async def test_their_fragments(link, parts):
     async with link() as (ours, theirs):

@@ -49,6 +49,7 @@ class Settings:
         tls: None for none.
         origin: Value of the client's header ``Origin``.
         headers: Further headers of the client's request.
+        refusal: HTTP status with which the server refuses everybody, None for not.
     """
 
     subprotocols: Sequence[str] = ()
@@ -57,6 +58,7 @@ class Settings:
     tls: Certificates | None = None
     origin: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    refusal: int | None = None
 
 
 class Refused(Exception):

@@ -35,4 +35,4 @@ const sendBase64 = (end, base64) => {
   const bytes = fromBase64(base64);
   ends.get(end).send(end % 2 ? new Blob([bytes]) : bytes.buffer);
 };
-const closeEnd = (end, code, reason) => (code === null ? ends.get(end).close() : ends.get(end).close(code, reason));
+const closeEnd = (end, code, reason) => (code === null ? ends.get(end)?.close() : ends.get(end)?.close(code, reason));

@@ -33,6 +33,8 @@ FLAGS = [
     "--disable-dev-shm-usage",
     "--disable-extensions",
     "--disable-sync",
+    # about:blank is not on the local network: it would be asked about connections to it, at times.
+    "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",
     "--no-proxy-server",
     "--remote-debugging-port=0",
 ]
@@ -95,12 +97,20 @@ class Page:
         self.devtools = devtools
         self.session = session
         self._target = target
+        self._closed = False
 
     async def call(self, method: str, **params: Any) -> Any:
         return await self.devtools.call(method, params, self.session)
 
     def listen(self, event: str, function: Callable[[dict[str, Any]], None]) -> None:
         self.devtools.listen(self.session, event, function)
+
+    async def go(self, url: str) -> None:
+        """Go to an address, and wait until all of the page is there."""
+        answer = await self.call("Page.navigate", url=url)
+        if "errorText" in answer:
+            raise DevToolsError(f"{url}: {answer['errorText']}")
+        await self.until("document.readyState === 'complete'")
 
     async def evaluate(self, expression: str) -> Any:
         """Run a script; return its value, or that of its promise."""
@@ -128,7 +138,10 @@ class Page:
         await self.call("Input.dispatchKeyEvent", type="keyUp", **enter)
 
     async def close(self) -> None:
-        await self.devtools.call("Target.closeTarget", {"targetId": self._target})
+        """Close the tab; harmless when it is closed."""
+        if not self._closed:
+            self._closed = True
+            await self.devtools.call("Target.closeTarget", {"targetId": self._target})
 
 
 class Browser:
@@ -169,11 +182,11 @@ class Browser:
         return browser
 
     async def open(self, url: str = "about:blank") -> Page:
-        target = (await self.devtools.call("Target.createTarget", {"url": url}))["targetId"]
+        target = (await self.devtools.call("Target.createTarget", {"url": "about:blank"}))["targetId"]
         attach = {"targetId": target, "flatten": True}
         session = (await self.devtools.call("Target.attachToTarget", attach))["sessionId"]
         page = Page(self.devtools, session, target)
-        await page.until("document.readyState === 'complete'")
+        await page.go(url)
         return page
 
     async def stop(self) -> int:

@@ -7,11 +7,11 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from twoway.asyncio import Connection, ServerConnection, connect, serve
 
-from .base import Certificates, End, Peer, Settings
+from .base import Certificates, End, Peer, Refused, Settings
 
 # Of the whole closing handshake on our side; seconds. No peer needs it: a test that waits for it is too slow.
 CLOSE_TIMEOUT = 15
@@ -25,27 +25,35 @@ class Link:
     Attributes:
         peer: The other implementation.
         role: What the peer is, ``client`` or ``server``.
+        refused: What opening raises when the peer is the client, and the server refuses.
     """
 
     peer: Peer
     role: str
+    refused: ClassVar[type[Refused]] = Refused
 
     @asynccontextmanager
     async def __call__(
-        self, *, tls: Certificates | None = None, ours: dict[str, Any] | None = None, **theirs: Any
+        self,
+        *,
+        path: str = "/",
+        tls: Certificates | None = None,
+        ours: dict[str, Any] | None = None,
+        **theirs: Any,
     ) -> AsyncIterator[tuple[Connection, End]]:
         """
         Open a connection, and close it.
 
         Args:
+            path: For the client to ask for.
             tls: None for none.
             ours: Options of our `connect` or `serve`.
             theirs: `Settings` of the peer.
         """
-        options = {"close_timeout": CLOSE_TIMEOUT, **(ours or {})}
+        options = {"compression": None, "close_timeout": CLOSE_TIMEOUT, **(ours or {})}
         settings = Settings(tls=tls, **theirs)
-        opened = self._accept(options, settings) if self.role == "client" else self._connect(options, settings)
-        async with opened as (connection, end):
+        opened = self._accept if self.role == "client" else self._connect
+        async with opened(path, options, settings) as (connection, end):
             try:
                 yield connection, end
             except BaseException:
@@ -56,7 +64,7 @@ class Link:
 
     @asynccontextmanager
     async def _accept(
-        self, options: dict[str, Any], settings: Settings
+        self, path: str, options: dict[str, Any], settings: Settings
     ) -> AsyncIterator[tuple[ServerConnection, End]]:
         accepted: asyncio.Queue[ServerConnection] = asyncio.Queue()
 
@@ -67,22 +75,24 @@ class Link:
         tls = settings.tls and settings.tls.server
         async with serve(handler, "127.0.0.1", 0, ssl=tls, **options) as server:
             port = server.sockets[0].getsockname()[1]
-            end = await self.peer.connect(address(port, settings), settings)
+            end = await self.peer.connect(address(port, path, settings), settings)
             yield await accepted.get(), end
         check_closed(port)
 
     @asynccontextmanager
-    async def _connect(self, options: dict[str, Any], settings: Settings) -> AsyncIterator[tuple[Connection, End]]:
+    async def _connect(
+        self, path: str, options: dict[str, Any], settings: Settings
+    ) -> AsyncIterator[tuple[Connection, End]]:
         tls = settings.tls and settings.tls.client
         async with self.peer.serve(settings) as listener:
-            connection = await connect(address(listener.port, settings), ssl=tls, **options)
+            connection = await connect(address(listener.port, path, settings), **{"ssl": tls, **options})
             yield connection, await listener.accept()
         check_closed(listener.port)
 
 
-def address(port: int, settings: Settings) -> str:
+def address(port: int, path: str, settings: Settings) -> str:
     """Return the URI of a server on this machine."""
-    return f"{'wss' if settings.tls else 'ws'}://127.0.0.1:{port}/"
+    return f"{'wss' if settings.tls else 'ws'}://127.0.0.1:{port}{path}"
 
 
 def check_closed(port: int) -> None:

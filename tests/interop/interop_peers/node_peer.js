@@ -64,13 +64,14 @@ const actions = {
       socket.on("error", (error) => reject({ status, message: String(error) }));
     });
   },
-  listen({ subprotocols, deflate, maxSize, chain, key }) {
+  listen({ subprotocols, deflate, maxSize, chain, key, refusal }) {
     const tls = chain && { cert: fs.readFileSync(chain), key: fs.readFileSync(key) };
     const listening = tls ? https.createServer(tls) : http.createServer();
     const server = new WebSocketServer({
       server: listening,
       perMessageDeflate: compression(deflate),
       maxPayload: maxSize,
+      verifyClient: (info, decide) => decide(!refusal, refusal, "No.\n"),
       handleProtocols: (offered) => subprotocols.find((one) => offered.has(one)) || false,
     });
     const id = ++last;
@@ -94,7 +95,7 @@ const actions = {
     });
   },
   ping: ({ end, base64 }) => ends.get(end).ping(Buffer.from(base64, "base64")),
-  close: ({ end, code, reason }) => (code === null ? ends.get(end).close() : ends.get(end).close(code, reason)),
+  close: ({ end, code, reason }) => (code === null ? ends.get(end)?.close() : ends.get(end)?.close(code, reason)),
   terminate: ({ end }) => ends.get(end).terminate(),
 };
 

@@ -85,7 +85,9 @@ class Aiohttp(Peer):
     async def serve(self, settings: Settings) -> AsyncIterator[Listener]:
         accepted: asyncio.Queue[AiohttpEnd] = asyncio.Queue()
 
-        async def handler(request: web.Request) -> web.WebSocketResponse:
+        async def handler(request: web.Request) -> web.StreamResponse:
+            if settings.refusal is not None:
+                return web.Response(status=settings.refusal, text="No.\n")
             websocket = web.WebSocketResponse(
                 timeout=CLOSE_TIMEOUT,
                 autoping=False,

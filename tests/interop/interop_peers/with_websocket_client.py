@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 import threading
 from collections.abc import Sequence
@@ -67,8 +68,9 @@ class WebsocketClientEnd(End):
         await asyncio.to_thread(self._connection.ping, payload)
 
     async def close(self, code: int | None = None, reason: str = "") -> None:
-        # Its close() would read the answer, which is the thread's business.
-        await asyncio.to_thread(self._connection.send_close, code, reason.encode())
+        # Its close() would read the answer, which is the thread's business; which may have closed the socket already.
+        with contextlib.suppress(OSError, websocket.WebSocketException):
+            await asyncio.to_thread(self._connection.send_close, code, reason.encode())
 
     async def abort(self) -> None:
         self._connection.abort()

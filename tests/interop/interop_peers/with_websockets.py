@@ -50,9 +50,7 @@ class WebsocketsEnd(End):
 
 class Websockets(Peer):
     name = "websockets"
-    can = frozenset(
-        ["serve", "ping", "fragments", "abort", "deflate", "tls", "any code", "limit", "headers", "status"]
-    )
+    can = frozenset(["serve", "ping", "fragments", "abort", "deflate", "tls", "any code", "limit", "headers", "status"])
 
     async def connect(self, uri: str, settings: Settings) -> WebsocketsEnd:
         factory = ClientPerMessageDeflateFactory
@@ -79,6 +77,9 @@ class Websockets(Peer):
             accepted.put_nowait(end)
             await end.done
 
+        def refuse(websocket: Any, request: Any) -> Any:
+            return settings.refusal and websocket.respond(settings.refusal, "No.\n")
+
         factory = ServerPerMessageDeflateFactory
         async with serve(
             handler,
@@ -86,6 +87,7 @@ class Websockets(Peer):
             0,
             extensions=None if settings.deflate is None else [factory(**settings.deflate)],
             ssl=settings.tls and settings.tls.server,
+            process_request=refuse,
             **_options(settings),
         ) as server:
             yield Listener(server.sockets[0].getsockname()[1], accepted)

@@ -166,7 +166,7 @@ class Ws(Peer):
     def serve(self, settings: Settings) -> Any:
         tls = settings.tls
         files = {"chain": tls.chain_file, "key": tls.key_file} if tls else {}
-        return self._node.listen(**files, **_options(settings))
+        return self._node.listen(refusal=settings.refusal, **files, **_options(settings))
 
 
 def _options(settings: Settings) -> dict[str, Any]:
