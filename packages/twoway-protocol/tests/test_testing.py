@@ -67,7 +67,9 @@ def test_own_answer() -> None:
 
 
 def test_both_sides_must_open() -> None:
-    with pytest.raises(AssertionError, match="opening handshake failed: server rejected WebSocket connection: HTTP 403"):
+    with pytest.raises(
+        AssertionError, match="opening handshake failed: server rejected WebSocket connection: HTTP 403"
+    ):
         connected_pair(ClientOptions(origin="https://a"), ServerOptions(origins=["https://b"]))
 
 
