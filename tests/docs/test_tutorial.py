@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +17,8 @@ import pytest
 from twoway.asyncio import ConnectionClosedError, InvalidStatus, connect
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
+PROGRAMS = ["echo_server.py", "echo_client.py", "patient_client.py", "careful_server.py", "in_memory.py"]
+SHOWN = re.compile(r'```python title="(docs/examples/[^"]+)"\n(.*?)```', re.DOTALL)
 
 
 def read(name):
@@ -23,8 +27,6 @@ def read(name):
 
 @pytest.fixture
 def runner():
-    import asyncio
-
     with asyncio.Runner() as runner:
         yield runner.run
 
@@ -106,3 +108,13 @@ def test_connection_in_memory():
         "['Hello']",
         "at 20.2 s the client sends 10 bytes: a ping",
     ]
+
+
+def test_pages_show_the_programs_as_they_are():
+    root = EXAMPLES.parents[1]
+    shown = {}
+    for page in root.glob("docs/**/*.md"):
+        shown.update(SHOWN.findall(page.read_text(encoding="utf-8")))
+    programs = {f"docs/examples/{name}" for name in PROGRAMS}
+    assert programs <= set(shown)
+    assert [name for name, text in shown.items() if text != (root / name).read_text(encoding="utf-8")] == []
