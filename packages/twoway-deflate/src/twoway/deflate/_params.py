@@ -149,7 +149,8 @@ def check_answer(
     if require_server_no_context_takeover and offer.server_no_context_takeover > answer.server_no_context_takeover:
         raise NegotiationError("missing server_no_context_takeover")
     if answer.server_max_window_bits is None:
-        if require_server_max_window_bits and offer.server_max_window_bits is not None:
+        # No window is larger than 15 bits, so an answer may be silent about these, and aiohttp's is.
+        if require_server_max_window_bits and (offer.server_max_window_bits or MAX_WINDOW_BITS) < MAX_WINDOW_BITS:
             raise NegotiationError("missing server_max_window_bits")
     elif answer.server_max_window_bits > (offer.server_max_window_bits or MAX_WINDOW_BITS):
         raise NegotiationError("server_max_window_bits is larger than offered")
