@@ -54,6 +54,13 @@ class ClientProtocol(Protocol):
 
     _client = True
     options: ClientOptions
+    uri: WebSocketURI
+    key: str
+    # As in `Protocol`, again for type checkers that look at one class at a time.
+    request: Request | None
+    response: Response | None
+    extensions: Sequence[Extension]
+    subprotocol: str | None
 
     def __init__(self, uri: WebSocketURI | str, options: ClientOptions | None = None, now: float = 0.0) -> None:
         super().__init__(options or _DEFAULT_OPTIONS, now)

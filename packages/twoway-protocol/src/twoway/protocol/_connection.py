@@ -79,7 +79,7 @@ class Protocol(ABC):
 
     def __init__(self, options: Options, now: float) -> None:
         self.options = options
-        self.state = State.CONNECTING
+        self.state: State = State.CONNECTING
         self.subprotocol: str | None = None
         self.extensions: Sequence[Extension] = ()
         self.request: Request | None = None
@@ -89,9 +89,9 @@ class Protocol(ABC):
         self.close_sent: Close | None = None
         self.close_rcvd_then_sent: bool | None = None
         self.cause: Cause | None = None
-        self.latency = 0.0
-        self.half_close = False
-        self.aborted = False
+        self.latency: float = 0.0
+        self.half_close: bool = False
+        self.aborted: bool = False
         self._error: BaseException | None = None  # what is behind `cause`
         self._events: list[Event] = []
         self._output: list[bytes] = []

@@ -165,7 +165,9 @@ class InvalidHeader(InvalidHandshake):
         super().__init__(name, value, message)
         self.name = name
         self.value = value
-        self.message = message or (f"missing {name} header" if value is None else f"invalid {name} header: {value!r}")
+        self.message: str = message or (
+            f"missing {name} header" if value is None else f"invalid {name} header: {value!r}"
+        )
 
     def __str__(self) -> str:
         return self.message

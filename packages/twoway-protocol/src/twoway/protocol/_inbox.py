@@ -37,7 +37,7 @@ class Inbox:
         self._high, self._low = check_marks("max_queue", max_queue)
         self._items: deque[str | bytes | Fragment] = deque()
         self._complete = 0
-        self.wanted = False
+        self.wanted: bool = False
 
     def __len__(self) -> int:
         return len(self._items)

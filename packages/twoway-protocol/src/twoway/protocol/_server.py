@@ -54,13 +54,20 @@ class ServerProtocol(Protocol):
 
     _client = False
     options: ServerOptions
+    origin: str | None
+    # As in `Protocol`, again for type checkers that look at one class at a time.
+    request: Request | None
+    response: Response | None
+    handshake_exc: InvalidHandshake | None
+    extensions: Sequence[Extension]
+    subprotocol: str | None
 
     def __init__(self, options: ServerOptions | None = None, now: float = 0.0) -> None:
         super().__init__(options or _DEFAULT_OPTIONS, now)
         self._parser: RequestParser | None = RequestParser(self.options.limits)
         self._early = bytearray()
         self._ended = False  # whether the client has closed its side
-        self.origin: str | None = None
+        self.origin = None
 
     def accept(
         self,

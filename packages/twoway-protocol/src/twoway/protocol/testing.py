@@ -62,10 +62,10 @@ class Pair:
     ) -> None:
         if isinstance(chunk, int) and chunk < 1:
             raise ValueError(f"chunk must be > 0 bytes, not {chunk}")
-        self.now = 0.0
-        self.online = True
-        self.client = ClientProtocol(uri, client_options, self.now)
-        self.server = ServerProtocol(server_options, self.now)
+        self.now: float = 0.0
+        self.online: bool = True
+        self.client: ClientProtocol = ClientProtocol(uri, client_options, self.now)
+        self.server: ServerProtocol = ServerProtocol(server_options, self.now)
         self._chunk = chunk
         self._answer = answer or (lambda server, request: server.accept(request))
         self._seen: dict[Protocol, list[Event]] = {self.client: [], self.server: []}
