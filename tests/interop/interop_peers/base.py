@@ -149,7 +149,10 @@ class Peer:
     Attributes:
         name: In the names of tests.
         can: What tests may ask of it:
-            ``serve``; ``ping``; ``fragments``; ``abort``; ``deflate``; ``tls``;
+            ``serve``; ``ping``; ``fragments``; ``abort``; ``tls``;
+            ``deflate``: permessage-deflate; ``server window``: a client that limits the server's window;
+            ``parameters``: all parameters; ``plain``: do without permessage-deflate;
+            ``smallest window``: bear a demand for 8 bits, other clients give up on the handshake;
             ``any code``: close with codes other than 1000 and 3000-4999;
             ``no code``: close with an empty Close frame;
             ``limit``: refuse what is over ``max_size`` with 1009;

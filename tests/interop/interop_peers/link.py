@@ -9,12 +9,41 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from twoway.asyncio import Connection, ServerConnection, connect, serve
+from twoway.asyncio import ClientConnection, Connection, ServerConnection, connect, serve
 
 from .base import Certificates, End, Peer, Refused, Settings
 
 # Of the whole closing handshake on our side; seconds. No peer needs it: a test that waits for it is too slow.
 CLOSE_TIMEOUT = 15
+
+
+class Counting(Connection):
+    """Count the bytes on the wire, so that a test sees whether a message was compressed."""
+
+    received = sent = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        write = transport.write
+
+        def count(data: Any) -> None:
+            self.sent += len(data)
+            write(data)
+
+        transport.write = count  # type: ignore[method-assign]
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.received += len(data)
+        super().data_received(data)
+
+
+class CountingClient(Counting, ClientConnection):
+    """Our client's connection."""
+
+
+class CountingServer(Counting, ServerConnection):
+    """Our server's connection."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +102,8 @@ class Link:
             await connection.wait_closed()
 
         tls = settings.tls and settings.tls.server
-        async with serve(handler, "127.0.0.1", 0, ssl=tls, **options) as server:
+        options = {"ssl": tls, "create_connection": CountingServer, **options}
+        async with serve(handler, "127.0.0.1", 0, **options) as server:
             port = server.sockets[0].getsockname()[1]
             end = await self.peer.connect(address(port, path, settings), settings)
             yield await accepted.get(), end
@@ -84,8 +114,9 @@ class Link:
         self, path: str, options: dict[str, Any], settings: Settings
     ) -> AsyncIterator[tuple[Connection, End]]:
         tls = settings.tls and settings.tls.client
+        options = {"ssl": tls, "create_connection": CountingClient, **options}
         async with self.peer.serve(settings) as listener:
-            connection = await connect(address(listener.port, path, settings), **{"ssl": tls, **options})
+            connection = await connect(address(listener.port, path, settings), **options)
             yield connection, await listener.accept()
         check_closed(listener.port)
 

@@ -57,7 +57,9 @@ class AiohttpEnd(End):
 
 class Aiohttp(Peer):
     name = "aiohttp"
-    can = frozenset(["serve", "ping", "deflate", "tls", "any code", "limit", "headers", "status"])
+    can = frozenset(
+        ["serve", "ping", "deflate", "server window", "plain", "tls", "any code", "limit", "headers", "status"]
+    )
 
     async def connect(self, uri: str, settings: Settings) -> AiohttpEnd:
         session = aiohttp.ClientSession(trust_env=False)

@@ -33,7 +33,7 @@ class ChromiumEnd(End):
 class Chromium(Peer):
     name = "chromium"
     # Pages cannot see or send a ping, cut a message into frames, or choose parameters of permessage-deflate.
-    can = frozenset(["tls", "no code"])
+    can = frozenset(["deflate", "smallest window", "tls", "no code"])
 
     def __init__(self, page: Page) -> None:
         self._page = page

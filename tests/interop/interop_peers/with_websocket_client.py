@@ -78,7 +78,7 @@ class WebsocketClientEnd(End):
 
 class WebsocketClient(Peer):
     name = "websocket-client"
-    can = frozenset(["ping", "fragments", "abort", "tls", "any code", "headers", "status"])
+    can = frozenset(["ping", "fragments", "abort", "plain", "tls", "any code", "headers", "status"])
 
     async def connect(self, uri: str, settings: Settings) -> WebsocketClientEnd:
         try:

@@ -50,7 +50,23 @@ class WebsocketsEnd(End):
 
 class Websockets(Peer):
     name = "websockets"
-    can = frozenset(["serve", "ping", "fragments", "abort", "deflate", "tls", "any code", "limit", "headers", "status"])
+    can = frozenset(
+        [
+            "serve",
+            "ping",
+            "fragments",
+            "abort",
+            "deflate",
+            "server window",
+            "parameters",
+            "plain",
+            "tls",
+            "any code",
+            "limit",
+            "headers",
+            "status",
+        ]
+    )
 
     async def connect(self, uri: str, settings: Settings) -> WebsocketsEnd:
         factory = ClientPerMessageDeflateFactory

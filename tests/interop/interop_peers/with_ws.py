@@ -141,7 +141,8 @@ class Ws(Peer):
     name = "ws"
     can = frozenset(
         [
-            *("serve", "ping", "fragments", "abort", "deflate", "tls"),
+            *("serve", "ping", "fragments", "abort", "tls"),
+            *("deflate", "server window", "parameters", "plain", "smallest window"),
             *("any code", "no code", "limit", "headers", "status"),
         ]
     )
