@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from twoway.frames import Buffer
@@ -26,10 +27,10 @@ class Deflater:
 
     def __init__(self, make: MakeCompressor, takeover: bool, keep_after: float, bits: int) -> None:
         self._make = make
-        self._keep_after = keep_after
+        self._keep_after = keep_after if takeover else math.inf
         # A new compressor is told at most 4 KiB: more costs more time than it gains.
         self._history_size = min(1 << bits, MAX_HISTORY) if takeover else 0
-        self._history = bytearray()
+        self._history = bytearray()  # while no compressor is kept
         self._active: Compressor | None = None  # inside a message
         self._idle: Compressor | None = None  # between messages; `release` drops it from any thread
         self._count = 0  # messages since the beginning or the last release
@@ -51,15 +52,17 @@ class Deflater:
                 compressor = self._make(self._history)
         head = compressor.compress(data)
         tail = compressor.flush(SYNC_FLUSH)
-        if self._history_size:
+        kept = self._count >= self._keep_after
+        if self._history_size and not kept:
             remember(self._history, data, self._history_size)
         if not fin:
             self._active = compressor
             return head + tail
         self._active = None
         self._count += 1
-        if self._history_size and self._count > self._keep_after:
+        if kept:
             self._idle = compressor
+            self._history.clear()
         # RFC 7692 §7.2.1: the last 4 octets are removed. An empty last frame after a flush gives no output at all.
         return head + tail[:-4] if tail else head + _EMPTY
 
@@ -69,9 +72,10 @@ class Deflater:
         return self._active is not None
 
     def release(self) -> None:
-        """Drop what can be made again between messages; the next message costs a little more time."""
-        self._idle = None
+        """Drop the compressor between messages; the next message starts afresh."""
+        # In this order: another thread that begins a message meanwhile is told to keep its history.
         self._count = 0
+        self._idle = None
 
     def forget(self) -> None:
         """Never refer to anything that was sent before."""

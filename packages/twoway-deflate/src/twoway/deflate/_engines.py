@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from twoway.frames import Buffer
 
@@ -47,6 +47,10 @@ class Decompressor(Protocol):
 
     def decompress(self, data: Buffer, max_length: int, /) -> bytes:
         """Take bytes; return at most about `max_length` bytes of output."""
+
+
+#: Makes a decompressor from negative window bits and a history.
+MakeDecompressor: TypeAlias = Callable[[int, Buffer], Decompressor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +94,16 @@ class Engine:
         compressor: Compressor = self.module.compressobj(method=_DEFLATED, wbits=-bits, **settings, **options)
         return compressor
 
-    def decompressor(self, bits: int, history: Buffer) -> Decompressor:
+    @property
+    def decompressor(self) -> MakeDecompressor:
         """
-        Make a decompressor for raw deflate.
+        What makes a decompressor for raw deflate.
 
-        Args:
-            bits: Window bits, 8 to 15.
-            history: The end of what was received before; copied.
-
-        Returns:
-            A decompressor that stands between two blocks.
+        It gets the window bits, 8 to 15, with a minus, and the end of what was received before, which is copied. What
+        it returns stands between two blocks.
         """
-        decompressor: Decompressor = self.module.decompressobj(-bits, history)
-        return decompressor
+        make: MakeDecompressor = self.module.decompressobj
+        return make
 
 
 def is_installed(name: str) -> bool:
@@ -163,7 +164,9 @@ def choose_compressing(wanted: str | None, preferred: tuple[str, ...], bits: int
 
 def choose_decompressing(wanted: str | None) -> Engine:
     """
-    Choose the engine for receiving: it lives only as long as a message, so that only speed counts.
+    Choose the engine for receiving.
+
+    A decompressor lives only as long as a message, so that only speed counts.
 
     Args:
         wanted: Name of an engine, or None to choose.

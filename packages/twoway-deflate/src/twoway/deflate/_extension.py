@@ -19,6 +19,7 @@ from ._presets import DEFAULT_THRESHOLD, Memory, get_preset, make_settings
 Decide: TypeAlias = Callable[[Opcode, bytes], bool]
 
 _RSV1 = 0x40
+_CONTROL = 8  # opcodes from here on
 
 
 class PerMessageDeflate(Extension):
@@ -151,23 +152,46 @@ class PerMessageDeflate(Extension):
         Spec:
             RFC 7692 §6.1, §7.2.1: RSV1 stands in the first frame only.
         """
-        opcode = frame.opcode
-        first = opcode is not Opcode.CONT
-        if first:
-            if opcode in CONTROL_OPCODES:
-                return frame
-            self._compressing = self._wants(frame, compress)
-        if not self._compressing:
+        payload, rsv = self.encode_payload(frame.opcode, frame.data, frame.fin, compress)
+        if payload is frame.data:
             return frame
-        payload = self._deflater.deflate(frame.data, frame.fin)
-        return Frame(opcode, payload, frame.fin, first, frame.rsv2, frame.rsv3)
+        return Frame(frame.opcode, payload, frame.fin, bool(rsv), frame.rsv2, frame.rsv3)
 
-    def _wants(self, frame: Frame, compress: bool | None) -> bool:
+    def encode_payload(
+        self, opcode: int, data: bytes, fin: bool = True, compress: bool | None = None
+    ) -> tuple[bytes, int]:
+        """
+        Compress the payload of an outgoing frame, if it is to be compressed.
+
+        This is `encode` without the objects, for drivers in a hurry.
+
+        Args:
+            opcode: As in the frame.
+            data: Payload; not kept.
+            fin: Whether the frame ends its message.
+            compress: As in `encode`.
+
+        Returns:
+            The payload to send, ``data`` itself if it is not compressed; and the reserved bits for the frame, 0x40 or
+            0.
+
+        Spec:
+            RFC 7692 §6.1, §7.2.1.
+        """
+        if opcode:
+            if opcode >= _CONTROL:
+                return data, 0
+            self._compressing = self._wants(opcode, data, compress)
+        if not self._compressing:
+            return data, 0
+        return self._deflater.deflate(data, fin), _RSV1 if opcode else 0
+
+    def _wants(self, opcode: int, data: bytes, compress: bool | None) -> bool:
         if compress is not None:
             return compress
-        if len(frame.data) < self._threshold:
+        if len(data) < self._threshold:
             return False
-        return self._decide is None or bool(self._decide(frame.opcode, frame.data))
+        return self._decide is None or bool(self._decide(Opcode(opcode), data))
 
     def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
         """
@@ -192,17 +216,45 @@ class PerMessageDeflate(Extension):
         Cost:
             At most ``max_size`` bytes of memory and a block of 64 KiB, whatever the payload claims.
         """
-        opcode = frame.opcode
-        if opcode is not Opcode.CONT:
-            if opcode in CONTROL_OPCODES:
-                return frame
-            self._inflating = frame.rsv1
-        elif frame.rsv1:
-            raise ProtocolError("RSV1 set in a continuation frame")
-        if not self._inflating:
+        payload = self.decode_payload(frame.opcode, frame.data, frame.fin, frame.rsv1, max_size)
+        if payload is frame.data and not frame.rsv1:
             return frame
-        payload = self._inflater.inflate(frame.data, frame.fin, max_size)
-        return Frame(opcode, payload, frame.fin, False, frame.rsv2, frame.rsv3)
+        return Frame(frame.opcode, payload, frame.fin, False, frame.rsv2, frame.rsv3)
+
+    def decode_payload(
+        self, opcode: int, data: bytes, fin: bool = True, rsv1: bool = False, max_size: int | None = None
+    ) -> bytes:
+        """
+        Decompress the payload of an incoming frame, if it is compressed.
+
+        This is `decode` without the objects, for drivers in a hurry.
+
+        Args:
+            opcode: As in the frame.
+            data: Payload, unmasked; not kept.
+            fin: Whether the frame ends its message.
+            rsv1: Whether this bit is set.
+            max_size: As in `decode`.
+
+        Returns:
+            The decompressed payload; ``data`` itself if the message is not compressed.
+
+        Raises:
+            PayloadTooBig: As in `decode`.
+            ProtocolError: As in `decode`.
+            InvalidPayloadError: As in `decode`.
+
+        Spec:
+            RFC 7692 §6.2, §7.2.2.
+        """
+        if 0 < opcode < _CONTROL:
+            self._inflating = rsv1
+        elif rsv1:
+            # RFC 7692 §6: RSV1 MUST NOT be set in any but the first frame of a message.
+            raise ProtocolError(f"RSV1 set in a {Opcode(opcode).name} frame")
+        elif opcode:
+            return data
+        return self._inflater.inflate(data, fin, max_size) if self._inflating else data
 
     def max_encoded_size(self, max_size: int) -> int:
         """
@@ -216,9 +268,10 @@ class PerMessageDeflate(Extension):
 
         Spec:
             RFC 1951 §3.2.4: stored blocks have 5 bytes of header, and the smallest memory level makes one for each
-            127 bytes. §3.2.6: fixed codes take up to 9 bits for a byte. A flush adds up to 6 bytes.
+            127 bytes. §3.2.6: fixed codes take up to 9 bits for a byte. §3.2.7: a description of other codes takes up
+            to about 150 bytes, which level 0 of isal sends even for nothing. A flush adds up to 6 bytes.
         """
-        return max_size + max_size // 4 + 64
+        return max_size + max_size // 4 + 256
 
     def shared_key(self) -> Hashable:
         """
@@ -231,7 +284,9 @@ class PerMessageDeflate(Extension):
 
     def encode_shared(self, frame: Frame, *, compress: bool | None = None) -> Frame:
         """
-        Compress a message for many connections at once, without a reference to anything before it.
+        Compress a message for many connections at once.
+
+        It refers to nothing that was sent before.
 
         Args:
             frame: A whole message in one frame; not kept.
@@ -245,7 +300,7 @@ class PerMessageDeflate(Extension):
         """
         if not frame.fin or frame.opcode is Opcode.CONT:
             raise ValueError("frame must be a whole message")
-        if frame.opcode in CONTROL_OPCODES or not self._wants(frame, compress):
+        if frame.opcode in CONTROL_OPCODES or not self._wants(frame.opcode, frame.data, compress):
             return frame
         payload = Deflater(self._make, False, 0, 0).deflate(frame.data, True)
         return Frame(frame.opcode, payload, True, True, frame.rsv2, frame.rsv3)
@@ -274,8 +329,8 @@ class PerMessageDeflate(Extension):
         """
         Drop the compressor between messages, whatever was negotiated.
 
-        The next message gets a new one that starts from the last 4 KiB that were sent. Decompressors are never kept
-        between messages.
+        The next message is compressed without a reference to those before, which is always legal. Decompressors are
+        never kept between messages.
 
         Returns:
             False inside a fragmented message: then it is kept until the message ends.

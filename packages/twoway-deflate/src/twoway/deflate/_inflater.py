@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from twoway.frames import InvalidPayloadError, PayloadTooBig
 
 from ._deflater import TAIL
@@ -19,6 +17,9 @@ _BLOCK = 65536
 # only there it is read as what it is, and ends the stream.
 _END = TAIL + b"\x01\x00\x00\xff\xff"
 
+# More than any message; `decompress` reads 0 as no limit at all, and takes no number above the machine's.
+_NO_LIMIT = 1 << 62
+
 # Each final block costs a new decompressor; nobody needs more than one or two of them.
 _MAX_FINAL_BLOCKS = 1024
 
@@ -31,12 +32,14 @@ class Inflater:
     memory than a decompressor, and hardly more time than it takes to find out whether a message was complete.
     """
 
-    __slots__ = ("_bits", "_engine", "_failed", "_final_blocks", "_history", "_stream", "_takeover")
+    __slots__ = ("_bits", "_engine", "_failed", "_final_blocks", "_history", "_make", "_size", "_stream", "_takeover")
 
     def __init__(self, engine: Engine, takeover: bool, bits: int) -> None:
         self._engine = engine
         self._takeover = takeover
-        self._bits = bits
+        self._make = engine.decompressor
+        self._bits = -bits
+        self._size = 1 << bits
         self._history = bytearray()
         self._stream: Decompressor | None = None  # None between blocks, where nothing is under way
         self._final_blocks = 0  # of the current message
@@ -47,7 +50,7 @@ class Inflater:
         if self._failed:
             raise InvalidPayloadError("compressed data after broken compressed data")
         try:
-            payload = b"".join(self._blocks(data, limit))
+            payload = self._feed(data, limit) if data else b""
             if fin:
                 self._finish()
         except self._engine.error as exc:
@@ -59,28 +62,28 @@ class Inflater:
             raise
         return payload
 
-    def _blocks(self, data: bytes, limit: int | None) -> Iterator[bytes]:
-        room = limit
+    def _feed(self, data: bytes, limit: int | None) -> bytes:
+        # One byte more than allowed, to tell a message of just that size from a longer one.
+        room = _NO_LIMIT if limit is None else limit + 1
+        blocks: list[bytes] = []
         for start in range(0, len(data), _STEP):
             piece = data[start : start + _STEP]
             more = True
             while more:
-                # One byte more than allowed, to tell a message of just that size from a longer one.
-                asked = _BLOCK if room is None else min(_BLOCK, room + 1)
-                block, piece, more = self._step(piece, asked)
-                if room is not None and limit is not None:
-                    room -= len(block)
-                    if room < 0:  # also where an engine gives more than it was asked for
-                        raise PayloadTooBig("decompressed payload", None, limit)
-                yield block
+                block, piece, more = self._step(piece, room if room < _BLOCK else _BLOCK)
+                if len(block) >= room:  # an engine may give more than it was asked for
+                    raise PayloadTooBig("decompressed payload", None, limit or 0)
+                room -= len(block)
+                blocks.append(block)
+        return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
     def _step(self, piece: bytes, asked: int) -> tuple[bytes, bytes, bool]:
         """Give the next output, what is left of the input, and whether there may be more output."""
         stream = self._stream
         if stream is None:
-            stream = self._stream = self._engine.decompressor(self._bits, self._history)
+            stream = self._stream = self._make(self._bits, self._history)
         block = stream.decompress(piece, asked)
-        remember(self._history, block, 1 << self._bits)
+        remember(self._history, block, self._size)
         if stream.eof:
             # RFC 7692 §7.2.3.4: a final block ends the deflate stream but not the message.
             self._stream = None

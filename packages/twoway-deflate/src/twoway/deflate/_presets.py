@@ -14,9 +14,9 @@ from ._engines import Engine
 #: Name of a preset.
 Memory: TypeAlias = Literal["low", "balanced", "high"]
 
-#: Messages below this size, in bytes, are sent as they are unless the sender says otherwise. Compression takes about
-#: 20 bytes off a message of 64, less than the headers of the packet that carries it, and costs both ends CPU.
-DEFAULT_THRESHOLD = 64
+#: Messages below this size, in bytes, are sent as they are unless the sender says otherwise. What compression takes off
+#: them is less than half the headers of the packet that carries them, and it costs CPU on both ends.
+DEFAULT_THRESHOLD = 32
 
 _KNOBS = frozenset({"level", "memLevel", "strategy"})
 _LEVELS_OF_ZLIB = ("zlib", "zlib-ng")

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import twoway
+from twoway import deflate
+
+PUBLIC = [getattr(deflate, name) for name in deflate.__all__]
+DOCUMENTED = [obj for obj in PUBLIC if inspect.isclass(obj) or inspect.isfunction(obj)]
+NAMES = """
+    DEFAULT_THRESHOLD ENGINES ClientPerMessageDeflateFactory Decide Memory PerMessageDeflate
+    ServerPerMessageDeflateFactory check_compression enable_client_permessage_deflate
+    enable_server_permessage_deflate is_installed
+"""
+IO_MODULES = {"asyncio", "select", "selectors", "signal", "socket", "ssl", "subprocess", "threading"}
+
+
+def test_all_is_exact() -> None:
+    names = {
+        name for name, value in vars(deflate).items() if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert names - {"annotations", "FunctionType"} == set(deflate.__all__)
+    assert len(set(deflate.__all__)) == len(deflate.__all__)
+
+
+def test_public_names() -> None:
+    """A change here is a change for users: it belongs into the changelog."""
+    assert set(deflate.__all__) == set(NAMES.split())
+
+
+@pytest.mark.parametrize("obj", DOCUMENTED, ids=lambda obj: obj.__name__)
+def test_public_home_and_docstring(obj: type) -> None:
+    assert obj.__module__ == "twoway.deflate"
+    assert getattr(deflate, obj.__name__) is obj
+    check_docstring(obj)
+    if inspect.isclass(obj):
+        for name, member in vars(obj).items():
+            if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, (property, classmethod))):
+                check_docstring(member)
+
+
+def check_docstring(obj: object) -> None:
+    summary = (inspect.getdoc(obj) or "").partition("\n")[0]
+    assert summary.endswith(".")
+    assert len(summary) < 79
+
+
+def test_the_package_says_what_its_modules_hold() -> None:
+    modules = {path.stem for path in Path(deflate.__file__).parent.glob("_*.py")} - {"__init__"}
+    assert deflate.__doc__ is not None
+    assert {module for module in modules if f"`{module}`" in deflate.__doc__} == modules
+
+
+def test_types_are_marked_for_checkers() -> None:
+    assert Path(deflate.__file__).with_name("py.typed").exists()
+
+
+def test_twoway_is_a_namespace() -> None:
+    assert getattr(twoway, "__file__", None) is None
+
+
+def test_nothing_that_does_input_or_output_is_imported() -> None:
+    program = f"""
+import sys
+before = set(sys.modules)
+import twoway.deflate
+print(sorted((set(sys.modules) - before) & {IO_MODULES!r}))
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    result = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
