@@ -68,13 +68,13 @@ def install_programs() -> None:
     if not missing():
         return
     if shutil.which("apt-get") is None or os.geteuid() != 0:
-        fail(f"On the path there is no {', no '.join(missing())}; only root on Debian or Ubuntu gets them from here.")
+        fail(f"Not on the path: {', '.join(missing())}. Only root, and only where there is apt-get, gets them from here.")
     run("apt-get", "update", "-q")
     for group in (["a browser", "node"], ["npm"]):
         if wanted := [PROGRAMS[what][1] for what in group if what in missing()]:
             run("apt-get", "install", "-y", "-q", "--no-install-recommends", *wanted)
     if missing():
-        fail(f"After the installation there still is no {', no '.join(missing())}.")
+        fail(f"Still not on the path after their installation: {', '.join(missing())}.")
 
 
 def install_ws() -> None:
