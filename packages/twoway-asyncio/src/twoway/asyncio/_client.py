@@ -153,6 +153,7 @@ class connect:
             idle_release=idle_release,
             max_size=max_size,
             fragments=True,
+            defer_failure=True,
             logger=self._logger,
         )
         self._make = create_connection or ClientConnection

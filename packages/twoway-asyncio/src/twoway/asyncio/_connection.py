@@ -252,6 +252,9 @@ class Connection(asyncio.Protocol):
             raise self.protocol.close_exc
         if self.protocol.state is State.CONNECTING:
             raise InvalidState("the opening handshake is not finished")
+        if self.protocol.failing:  # and what came before the violation has been received
+            self.protocol.fail_deferred(self._loop.time())
+            self._changed()
         self._inbox.wanted = True
         self._receiver = receiver = self._loop.create_future()
         if not self._reading and self._inbox.low:
@@ -489,7 +492,7 @@ class Connection(asyncio.Protocol):
         if self._reading and self._inbox.full:
             self._pause_reading()
         # A frame that breaks a rule makes no event, but a Close frame to write.
-        if changed or self.protocol.state is not State.OPEN:
+        if changed or self.protocol.failing or self.protocol.state is not State.OPEN:
             self._changed()
 
     def eof_received(self) -> bool:
@@ -627,7 +630,13 @@ class Connection(asyncio.Protocol):
     def _flush(self) -> None:
         output = self.protocol.data_to_send()
         self._unsent = 0
-        if output and not self._shut and self.transport is not None and not self.transport.is_closing():
+        if not output or self._shut or self.transport is None:
+            return
+        if self.transport.is_closing():
+            # A write has failed, and `connection_lost` will say so. Who sends must wait for that, else a loop of
+            # calls that never wait would keep the event loop from saying it.
+            self._writable = False
+        else:
             self.transport.write(output[0] if len(output) == 1 else b"".join(output))
 
     async def _drain(self) -> None:

@@ -434,6 +434,7 @@ class serve:
             idle_release=idle_release,
             max_size=max_size,
             fragments=True,
+            defer_failure=True,
             limits=limits or HTTPLimits(),
             logger=self._logger,
         )

@@ -106,6 +106,8 @@ class Protocol(ABC):
         self._active = False  # whether extensions worked since the last look
         self._open_by = None if options.open_timeout is None else now + options.open_timeout
         self._close_by: float | None = None
+        self._failure: FrameError | None = None  # a violation that is not answered yet
+        self._fail_by: float | None = None
         self._expires: float | None = None
         self._release_at: float | None = None
         logger = options.logger
@@ -145,7 +147,10 @@ class Protocol(ABC):
             else:
                 self._receive_control(item, now)
         if decoder.error is not None and self._error is None:
-            self._fail_frames(decoder.error, now)
+            if self.options.defer_failure and self.state is State.OPEN and any(isinstance(i, _MESSAGES) for i in items):
+                self._defer_failure(decoder.error, now)
+            else:
+                self._fail_frames(decoder.error, now)
 
     def receive_eof(self, now: float, error: OSError | None = None) -> None:
         """
@@ -308,6 +313,7 @@ class Protocol(ABC):
         close.serialize()
         if self.state is State.CONNECTING:
             raise InvalidState("the opening handshake is not finished")
+        self.fail_deferred(now)
         if self.state is State.OPEN:
             self._begin_close(close, Trigger.CLOSE_SENT, Cause.LOCAL_CLOSE, now)
 
@@ -331,6 +337,25 @@ class Protocol(ABC):
         close = Close(code, reason)
         close.serialize()
         self._fail(close, Cause.FAILED, now, error)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the peer broke a rule, and `fail_deferred` is to be called when its last messages are answered."""
+        return self._failure is not None
+
+    def fail_deferred(self, now: float) -> None:
+        """
+        Fail the connection for what the peer did; nothing is done unless `failing`.
+
+        Args:
+            now: Current time; seconds.
+
+        Spec:
+            RFC 6455 §7.1.7.
+        """
+        error, self._failure, self._fail_by = self._failure, None, None
+        if error is not None and self.state is State.OPEN:
+            self._fail_frames(error, now)
 
     def abort(self) -> None:
         """
@@ -400,9 +425,9 @@ class Protocol(ABC):
             timer need not be moved when the deadline moves into the future.
         """
         if self.state is State.OPEN:
-            times = (self._keepalive.next_deadline(), self._expires, self._release_at)
+            times = (self._keepalive.next_deadline(), self._expires, self._release_at, self._fail_by)
         else:
-            times = (self._open_by, self._close_by, None)
+            times = (self._open_by, self._close_by, None, None)
         return min((time for time in times if time is not None), default=None)
 
     def handle_deadline(self, now: float) -> None:
@@ -418,6 +443,8 @@ class Protocol(ABC):
         elif self._close_by is not None and now >= self._close_by:
             self._close_by = None
             self._abort(Cause.CLOSE_TIMEOUT)
+        elif self._fail_by is not None and now >= self._fail_by:
+            self.fail_deferred(now)
         elif self.state is State.OPEN:
             self._check_keepalive(now)
             self._check_age(now)
@@ -583,6 +610,12 @@ class Protocol(ABC):
         if self._close_by is None and self.options.close_timeout is not None:
             self._close_by = now + self.options.close_timeout
 
+    def _defer_failure(self, error: FrameError, now: float) -> None:
+        self._failure = error
+        self._set_cause(Cause.REMOTE_ERROR, error)
+        if self.options.close_timeout is not None:
+            self._fail_by = now + self.options.close_timeout
+
     def _fail_frames(self, error: FrameError, now: float) -> None:
         reason = str(error).encode()[:123].decode(errors="ignore")
         self._fail(Close(error.close_code, reason), Cause.REMOTE_ERROR, now, error)
@@ -616,7 +649,8 @@ class Protocol(ABC):
         self._move(Trigger.LOST)
         self.half_close = True
         self._parser = None
-        self._open_by = self._close_by = None
+        self._open_by = self._close_by = self._fail_by = None
+        self._failure = None
         self._held_pong = None
         if self._decoder is not None:
             self._decoder.stop()

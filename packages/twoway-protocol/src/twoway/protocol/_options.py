@@ -64,6 +64,8 @@ class Options:
         max_size: Largest message, or a pair: largest message and largest frame; bytes, None for no limit.
         max_fragments: Largest number of frames in a message; None for no limit.
         fragments: Whether messages in several frames are given as `Fragment` events instead of joined.
+        defer_failure: Whether a violation behind messages is answered by `Protocol.fail_deferred`, so that these
+            messages can be answered before; at the latest when ``close_timeout`` has passed.
         open_timeout: For the whole opening handshake; seconds, None for no limit.
         ping_interval: From one keepalive ping to the next; seconds, None for no pings.
         ping_timeout: From a ping to a sign of life; seconds, None to wait for ever.
@@ -81,6 +83,7 @@ class Options:
     max_size: MaxSize = DEFAULT_MAX_SIZE
     max_fragments: int | None = DEFAULT_MAX_FRAGMENTS
     fragments: bool = False
+    defer_failure: bool = False
     open_timeout: float | None = 10
     ping_interval: float | None = 20
     ping_timeout: float | None = 20
