@@ -23,7 +23,6 @@ from twoway.http import (
     Request,
     WebSocketURI,
     build_request,
-    build_response,
     build_subprotocols,
     check_host,
 )
@@ -191,6 +190,6 @@ class ServerOptions(Options):
         )
         if self.subprotocols:
             build_subprotocols(self.subprotocols)
-        build_response(_KEY, server_header=self.server_header)
+        Headers({} if self.server_header is None else {"Server": self.server_header})
         with suppress(HTTPError):  # whether this host is allowed does not matter
             check_host(Request("/", Headers({"Host": "localhost"})), self.allowed_hosts)
