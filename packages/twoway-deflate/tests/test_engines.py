@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+import zlib
 
 import pytest
 
@@ -109,3 +110,10 @@ def test_a_broken_library_is_loud(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_installed_tells_of_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_engines, "find_spec", lambda name: None)
     assert not any(map(is_installed, ENGINES))
+
+
+def test_an_engine_without_the_strategy_leaves_small_windows_to_zlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether isal is installed or not."""
+    monkeypatch.setattr(_engines, "load_engine", lambda name: Engine(name, zlib))
+    assert choose_compressing("isal", ("zlib",), 9).name == "isal"
+    assert choose_compressing("isal", ("zlib",), 8).name == "zlib"

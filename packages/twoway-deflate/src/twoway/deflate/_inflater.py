@@ -65,34 +65,48 @@ class Inflater:
     def _feed(self, data: bytes, limit: int | None) -> bytes:
         # One byte more than allowed, to tell a message of just that size from a longer one.
         room = _NO_LIMIT if limit is None else limit + 1
-        blocks: list[bytes] = []
-        for start in range(0, len(data), _STEP):
-            piece = data[start : start + _STEP]
-            more = True
-            while more:
-                block, piece, more = self._step(piece, room if room < _BLOCK else _BLOCK)
-                if len(block) >= room:  # an engine may give more than it was asked for
-                    raise PayloadTooBig("decompressed payload", None, limit or 0)
-                room -= len(block)
-                blocks.append(block)
-        return blocks[0] if len(blocks) == 1 else b"".join(blocks)
-
-    def _step(self, piece: bytes, asked: int) -> tuple[bytes, bytes, bool]:
-        """Give the next output, what is left of the input, and whether there may be more output."""
+        asked = room if room < _BLOCK else _BLOCK
+        # Nearly all messages take one call and end here: every row of tools/bench/deflate.py but the 16 KiB.
         stream = self._stream
         if stream is None:
             stream = self._stream = self._make(self._bits, self._history)
-        block = stream.decompress(piece, asked)
+        block = stream.decompress(data[:_STEP], asked)
         remember(self._history, block, self._size)
-        if stream.eof:
-            # RFC 7692 §7.2.3.4: a final block ends the deflate stream but not the message.
-            self._stream = None
-            self._final_blocks += 1
-            if self._final_blocks > _MAX_FINAL_BLOCKS:
-                raise InvalidPayloadError(f"more than {_MAX_FINAL_BLOCKS} final blocks in a compressed message")
-            return block, stream.unused_data, bool(stream.unused_data)
-        # A full block: there may be more in the engine even when all the input is consumed.
-        return block, stream.unconsumed_tail, len(block) >= asked
+        if len(block) < asked and len(data) <= _STEP and not stream.eof:
+            return block
+        return self._feed_on(stream, block, data, room)
+
+    def _feed_on(self, stream: Decompressor, block: bytes, data: bytes, room: int) -> bytes:
+        """Continue after the first block, until the data is consumed and nothing more comes."""
+        blocks = [block]
+        pieces = (data[at : at + _STEP] for at in range(_STEP, len(data), _STEP))
+        limit = room - 1
+        while True:
+            if len(block) >= room:  # an engine may give more than it was asked for
+                raise PayloadTooBig("decompressed payload", None, limit)
+            piece = self._left(stream, len(block) >= _BLOCK)
+            if piece is None:
+                piece = next(pieces, None)
+            if piece is None:
+                return b"".join(blocks)
+            room -= len(block)
+            stream = self._stream or self._make(self._bits, self._history)
+            self._stream = stream
+            block = stream.decompress(piece, min(_BLOCK, room))
+            remember(self._history, block, self._size)
+            blocks.append(block)
+
+    def _left(self, stream: Decompressor, full: bool) -> bytes | None:
+        """Give the input that the last call left over; None when it left none and there cannot be more output."""
+        if not stream.eof:
+            # Behind a full block there may be more output even when all the input is consumed.
+            return stream.unconsumed_tail if full else None
+        # RFC 7692 §7.2.3.4: a final block ends the deflate stream but not the message.
+        self._stream = None
+        self._final_blocks += 1
+        if self._final_blocks > _MAX_FINAL_BLOCKS:
+            raise InvalidPayloadError(f"more than {_MAX_FINAL_BLOCKS} final blocks in a compressed message")
+        return stream.unused_data or None
 
     def _finish(self) -> None:
         stream, self._stream = self._stream, None
