@@ -1,3 +1,5 @@
+"""Violations that are answered after the messages before them."""
+
 from __future__ import annotations
 
 import pytest
@@ -85,4 +87,14 @@ def test_the_end_of_the_stream_does_not_hide_the_violation(pair: Pair) -> None:
     assert exc.cause is Cause.REMOTE_ERROR
     assert isinstance(exc.__cause__, ProtocolError)
     pair.server.fail_deferred(pair.now)
+    assert pair.server.state is State.CLOSED
+
+
+def test_nothing_is_put_off_any_more_when_the_application_fails_the_connection(pair: Pair) -> None:
+    pair.server.receive_data(message("a") + RESERVED, pair.now)
+    pair.server.fail(1011, now=pair.now)
+    assert not pair.server.failing
+    assert pair.server.cause is Cause.REMOTE_ERROR
+    pair.server.fail_deferred(pair.now)
+    pair.server.handle_deadline(5)
     assert pair.server.state is State.CLOSED

@@ -149,9 +149,9 @@ class Conversation(RuleBasedStateMachine):
         self.harmed = False  # whether anything but a closing handshake has ended it
         self.closing_since: dict[str, float] = {}
 
-    @initialize(seed=st.integers(0, 2**32), fragments=st.booleans())
-    def connect(self, seed: int, fragments: bool) -> None:
-        options = {**OPTIONS, "fragments": fragments}
+    @initialize(seed=st.integers(0, 2**32), fragments=st.booleans(), defer=st.booleans())
+    def connect(self, seed: int, fragments: bool, defer: bool) -> None:
+        options = {**OPTIONS, "fragments": fragments, "defer_failure": defer}
         self.pair = Pair(ClientOptions(**options), ServerOptions(**options), chunk=Cutter(seed))
         begin(self.pair)
 
@@ -240,6 +240,11 @@ class Conversation(RuleBasedStateMachine):
             self.harmed = True
             raw(self.peer(side), b"\x83" + garbage)
 
+    @rule(side=SIDES)
+    def answered_all(self, side: str) -> None:
+        self.peer(side).fail_deferred(self.pair.now)
+        assert not self.peer(side).failing
+
     @precondition(lambda self: self.pair.client.state is not State.CONNECTING)
     @rule(error=st.none() | st.just(OSError("cable")))
     def disconnect(self, error: OSError | None) -> None:
@@ -296,7 +301,8 @@ class Conversation(RuleBasedStateMachine):
             # States never go back, and what they mean is visible.
             assert peer.state >= self.states[side]
             self.states[side] = peer.state
-            assert (peer.cause is None) is (peer.state <= State.OPEN)
+            assert (peer.cause is None) is (peer.state <= State.OPEN and not peer.failing)
+            assert not peer.failing or peer.state is State.OPEN
             assert (peer.close_code is None) is (peer.state is not State.CLOSED)
             # Closed is the last event, and there is one.
             closed = [event for event in events if isinstance(event, Closed)]

@@ -321,9 +321,7 @@ class Connection(asyncio.Protocol):
         else:
             raise TypeError(f"message must be str, bytes-like or an iterable of these, not {type(message).__name__}")
 
-    async def _send_fragments(
-        self, parts: AsyncIterable[DataLike], text: bool | None, compress: bool | None
-    ) -> None:
+    async def _send_fragments(self, parts: AsyncIterable[DataLike], text: bool | None, compress: bool | None) -> None:
         """Send one frame for each part, and an empty one that ends the message."""
         self._fragmented = done = self._loop.create_future()
         begun = finished = False

@@ -51,7 +51,7 @@ class PerMessageDeflate(Extension):
     """
 
     name = "permessage-deflate"
-    reserved_bits = MappingProxyType({int(Opcode.TEXT): _RSV1, int(Opcode.BINARY): _RSV1})
+    reserved_bits: Mapping[int, int] = MappingProxyType({int(Opcode.TEXT): _RSV1, int(Opcode.BINARY): _RSV1})
     decodes_unmarked = False
 
     __slots__ = (

@@ -341,7 +341,7 @@ class Protocol(ABC):
     @property
     def failing(self) -> bool:
         """Whether the peer broke a rule, and `fail_deferred` is to be called when its last messages are answered."""
-        return self._failure is not None
+        return self._failure is not None and self.state is State.OPEN
 
     def fail_deferred(self, now: float) -> None:
         """
