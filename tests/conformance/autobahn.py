@@ -29,6 +29,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 EXPECTED = HERE / "expected-results.json"
 PEERS = HERE / "echo_peers.py"
+SOURCES = os.pathsep.join(str(path) for path in sorted(HERE.parents[1].glob("packages/*/src")))
 REQUIREMENT = "autobahntestsuite==0.8.2"
 SECONDS_PER_SIDE = 1500
 GOOD = {"OK", "INFORMATIONAL"}
@@ -51,9 +52,11 @@ def find_python2() -> str | None:
 
 def install(python2: str, cache: Path) -> dict[str, str]:
     """Install the testsuite once; return the environment in which it runs."""
-    if not (cache / "autobahntestsuite").is_dir():
-        command = [python2, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    done = cache / "installed"
+    if not done.exists():
+        command = [python2, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade"]
         subprocess.run([*command, "--target", str(cache), REQUIREMENT], check=True, timeout=900)
+        done.touch()  # an interrupted installation is begun again
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return {**environment, "AUTOBAHN": str(cache), "PYTHONUNBUFFERED": "1"}
 
@@ -95,15 +98,16 @@ def run_side(side: str, cases: list[str], python2: str, environment: dict[str, s
     port = free_port()
     testsuite = [python2, "-c", WSTEST, "--spec", str(folder / "spec.json"), "--mode"]
     peers = [sys.executable, str(PEERS), side, str(port)]
+    ours = {**os.environ, "PYTHONPATH": SOURCES}
     url = f"ws://127.0.0.1:{port}"
     spec: dict[str, object] = {"outdir": str(folder / "report"), "cases": cases, "exclude-cases": []}
     if side == "server":
         servers = [{"agent": AGENT, "url": url}]
         spec |= {"servers": servers, "options": {"failByDrop": False}, "exclude-agent-cases": {}}
-        server, client = (peers, dict(os.environ)), ([*testsuite, "fuzzingclient"], environment)
+        server, client = (peers, ours), ([*testsuite, "fuzzingclient"], environment)
     else:
         spec |= {"url": url, "options": {"failByDrop": False}, "exclude-agent-cases": {}}
-        server, client = ([*testsuite, "fuzzingserver"], environment), ([*peers, AGENT], dict(os.environ))
+        server, client = ([*testsuite, "fuzzingserver"], environment), ([*peers, AGENT], ours)
     (folder / "spec.json").write_text(json.dumps(spec))
     with running(server[0], port, server[1], folder), (folder / "client.log").open("wb") as log:
         subprocess.run(
