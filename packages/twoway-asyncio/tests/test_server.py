@@ -28,7 +28,7 @@ def answered(serving, wire):
     """Send a request to a server; give status and text of the answer."""
 
     async def answered(request=None, **options):
-        async with serving(**options) as (_, uri), wire.client(uri, request) as (reader, writer):
+        async with serving(**options) as (_, uri), wire.client(uri, request) as (reader, _):
             if request is None:
                 answer = await reader.readuntil(b"\r\n\r\n")
             else:
@@ -175,10 +175,10 @@ async def test_process_request_answers_a_client_that_has_closed_its_side(serving
         await asyncio.sleep(0.01)
         return connection.respond(200, "hello\n")
 
-    async with serving(process_request=process_request) as (_, uri):
-        async with wire.client(uri, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") as (reader, writer):
-            writer.write_eof()
-            assert (await reader.read()).endswith(b"hello\n")
+    request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with serving(process_request=process_request) as (_, uri), wire.client(uri, request) as (reader, writer):
+        writer.write_eof()
+        assert (await reader.read()).endswith(b"hello\n")
 
 
 async def test_respond_refuses_a_status_that_cannot_be(connected):
@@ -329,13 +329,16 @@ async def test_handshakes_under_way_are_refused_when_the_server_closes(serving, 
         thinking.set()
         await asyncio.Event().wait()
 
-    async with serving(process_request=process_request) as (server, uri):
-        async with wire.client(uri) as (reader, _), wire.client(uri, b"GET /") as (silent, _):
-            await thinking.wait()
-            server.close()
-            assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
-            with suppress(ConnectionResetError):
-                assert await silent.read() == b""
+    async with (
+        serving(process_request=process_request) as (server, uri),
+        wire.client(uri) as (reader, _),
+        wire.client(uri, b"GET /") as (silent, _),
+    ):
+        await thinking.wait()
+        server.close()
+        assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
+        with suppress(ConnectionResetError):
+            assert await silent.read() == b""
 
 
 async def test_serve_forever_ends_with_its_task(serving):

@@ -503,6 +503,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the loss of the transport; asyncio calls this."""
         error = exc if isinstance(exc, OSError) else None
+        if error is not None:
+            error.__traceback__ = None  # we keep the error, and its frames would keep us
         self.protocol.receive_eof(self._loop.time(), error)
         self._handle_events()
         for timer in (self._timer, self._last_timer):
