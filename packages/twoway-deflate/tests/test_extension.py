@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -413,3 +415,32 @@ def test_wrong_windows(bits: int) -> None:
         PerMessageDeflate(False, False, bits, 12)
     with pytest.raises(ValueError, match="local_max_window_bits"):
         PerMessageDeflate(False, False, 12, bits)
+
+
+def test_sending_and_receiving_in_two_threads_while_a_third_releases(pair: MakePair, messages: list[bytes]) -> None:
+    ours, theirs = pair()
+    incoming = [theirs.encode(Frame(Opcode.BINARY, message), compress=True) for message in messages * 10]
+    done = threading.Event()
+
+    def send() -> list[Frame]:
+        halves = ((message[:99], message[99:]) for message in messages * 10)
+        frames = ((Frame(Opcode.BINARY, head, False), Frame(Opcode.CONT, tail)) for head, tail in halves)
+        return [ours.encode(frame, compress=True) for both in frames for frame in both]
+
+    def receive() -> list[bytes]:
+        return [ours.decode(frame, max_size=1 << 20).data for frame in incoming]
+
+    def release() -> None:
+        while not done.is_set():
+            ours.release()
+
+    with ThreadPoolExecutor(3) as executor:
+        released = executor.submit(release)
+        sent, received = executor.submit(send), executor.submit(receive)
+        try:
+            assert received.result() == messages * 10
+            halves = [theirs.decode(frame, max_size=1 << 20).data for frame in sent.result()]
+        finally:
+            done.set()
+    released.result()
+    assert [head + tail for head, tail in zip(halves[::2], halves[1::2], strict=True)] == messages * 10
