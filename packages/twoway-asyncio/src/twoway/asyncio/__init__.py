@@ -5,6 +5,7 @@ WebSocket clients and servers for asyncio.
 |---|---|
 | `_client` | `connect` and `ClientConnection` |
 | `_server` | `serve`, `Server` and `ServerConnection` |
+| `_broadcast` | one message to many connections |
 | `_connection` | what both sides have in common, on an asyncio transport |
 """
 
@@ -26,6 +27,7 @@ from twoway.protocol import (
     WebSocketException,
 )
 
+from ._broadcast import broadcast
 from ._client import ClientConnection, connect
 from ._connection import Connection
 from ._server import Server, ServerConnection, serve
@@ -53,9 +55,10 @@ __all__ = [
     "ServerConnection",
     "State",
     "WebSocketException",
+    "broadcast",
     "connect",
     "serve",
 ]
 
-for _object in (ClientConnection, Connection, Server, ServerConnection, connect, serve):
+for _object in (broadcast, ClientConnection, Connection, Server, ServerConnection, connect, serve):
     _object.__module__ = __name__

@@ -7,7 +7,7 @@ A WebSocket connection without I/O: bytes in, events out, and time is an argumen
 | `_options` | the settings of connections |
 | `_connection` | `Protocol`: what both sides have in common |
 | `_client`, `_server` | the two sides and their opening handshakes |
-| `_messages` | messages to frames: fragmentation and extensions |
+| `_messages` | messages to frames: fragmentation, extensions, sharing |
 | `_keepalive` | when to ping, when to give up |
 | `_checks` | what is wrong with an argument |
 | `_inbox` | messages that wait for the application |
@@ -42,6 +42,7 @@ from ._errors import (
 )
 from ._events import Closed, Event, HandshakeFailed, PingAcknowledged, TimerLate
 from ._inbox import Inbox, MaxQueue, check_marks
+from ._messages import SharedMessage
 from ._options import ClientOptions, LoggerLike, MaxSize, Options, Origins, ServerOptions
 from ._server import ServerProtocol
 from ._state import TRANSITIONS, Cause, State, Trigger
@@ -78,6 +79,7 @@ __all__ = [
     "SecurityError",
     "ServerOptions",
     "ServerProtocol",
+    "SharedMessage",
     "State",
     "TimerLate",
     "Trigger",

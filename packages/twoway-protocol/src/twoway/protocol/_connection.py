@@ -33,7 +33,7 @@ from ._errors import (
 )
 from ._events import Closed, Event, HandshakeFailed, PingAcknowledged, TimerLate
 from ._keepalive import Keepalive, PendingPings, Verdict
-from ._messages import MessageEncoder
+from ._messages import MessageEncoder, SharedMessage
 from ._options import Options
 from ._state import TRANSITIONS, Cause, State, Trigger
 
@@ -244,6 +244,32 @@ class Protocol(ABC):
         self._output.append(self._sending().go_on(data, fin))
         self._active = True
         self._log_sent("CONT", data, fin)
+
+    def send_shared(self, message: SharedMessage) -> None:
+        """
+        Send a message that is serialized once for all connections with equal settings.
+
+        Args:
+            message: The message; keeps what was serialized.
+
+        Raises:
+            ConnectionClosed: The connection is closing or closed.
+            InvalidState: The connection is not open yet, or a fragmented message is being sent; a caller's bug.
+
+        Spec:
+            RFC 6455 §5.6.
+
+        Cost:
+            On a server, serializing and compressing for the first connection only.
+        """
+        self._output.append(self._sending().start_shared(message))
+        self._active = True
+        self._log_sent(message.opcode.name, message.data, True)
+
+    @property
+    def in_message(self) -> bool:
+        """Whether a fragmented message is being sent."""
+        return self._encoder is not None and self._encoder.in_message
 
     def ping(self, data: str | Buffer | None = None, *, now: float) -> bytes:
         """
@@ -689,7 +715,7 @@ class Protocol(ABC):
 
     def _check_age(self, now: float) -> None:
         if self._release_at is not None and now >= self._release_at and self.options.idle_release is not None:
-            if not self._active and not self._in_message():
+            if not self._active and not self._message_under_way():
                 for extension in self.extensions:
                     extension.release()
             self._active = False
@@ -698,11 +724,9 @@ class Protocol(ABC):
             close = Close(CloseCode.GOING_AWAY, "connection reached its largest age")
             self._begin_close(close, Trigger.CLOSE_SENT, Cause.LIFETIME, now)
 
-    def _in_message(self) -> bool:
+    def _message_under_way(self) -> bool:
         """Whether a message is on its way, in or out: then extensions must not forget anything."""
-        return (self._decoder is not None and self._decoder.incomplete) or (
-            self._encoder is not None and self._encoder.in_message
-        )
+        return self.in_message or (self._decoder is not None and self._decoder.incomplete)
 
     # Logging
 

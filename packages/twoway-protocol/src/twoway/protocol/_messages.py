@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codecs import utf_8_decode
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from twoway.frames import (
     Buffer,
@@ -12,11 +12,43 @@ from twoway.frames import (
     InvalidPayloadError,
     Opcode,
     Utf8Decoder,
+    decode_utf8,
     encode_frame,
     reserved_bits,
+    serialize_frame,
 )
 
 from ._errors import InvalidState
+
+
+class SharedMessage:
+    """
+    Hold a message that is sent on many connections, and serialized once for all with equal settings.
+
+    Args:
+        message: Text or binary message; copied unless it is ``bytes``.
+        text: True sends bytes-like objects, which must be UTF-8, as text; False sends ``str`` as binary; None goes by
+            the type.
+        compress: True compresses the message, False does not; None lets the extensions decide.
+
+    Raises:
+        TypeError: ``message`` is neither ``str`` nor bytes-like; a caller's bug.
+        ValueError: A text is not UTF-8, or has a lone surrogate; a caller's bug.
+
+    Spec:
+        RFC 6455 §5.6.
+    """
+
+    __slots__ = ("compress", "data", "made", "opcode")
+
+    def __init__(self, message: str | Buffer, *, text: bool | None = None, compress: bool | None = None) -> None:
+        if not isinstance(message, (str, bytes, bytearray, memoryview)):
+            raise TypeError(f"message must be str or bytes-like, not {type(message).__name__}")
+        self.opcode: Opcode = Opcode.TEXT if text or (text is None and isinstance(message, str)) else Opcode.BINARY
+        self.data: bytes = _check_text(message) if self.opcode is Opcode.TEXT else _encode_text(message)
+        self.compress: bool | None = compress
+        #: Settings of a connection -> what it writes, and what each extension made on the way.
+        self.made: dict[Hashable, tuple[bytes, list[Frame]]] = {}
 
 
 class MessageEncoder:
@@ -102,6 +134,40 @@ class MessageEncoder:
             self._message = None
         return frame
 
+    def start_shared(self, message: SharedMessage) -> bytes:
+        """
+        Serialize a message that other connections may have serialized already.
+
+        Args:
+            message: The message; keeps the frame for the next connection.
+
+        Returns:
+            The bytes for the wire.
+
+        Raises:
+            InvalidState: A fragmented message is being sent; a caller's bug.
+
+        Spec:
+            RFC 6455 §5.3: masked frames, each with a key of its own, cannot be shared.
+        """
+        keys = None if self._masked else tuple(extension.shared_key() for extension in self._extensions)
+        if keys is None or None in keys:
+            return self.start(message.opcode, message.data, True, message.compress)
+        if self._message is not None:
+            raise InvalidState("a fragmented message is being sent: finish it before the next one")
+        if keys not in message.made:
+            message.made[keys] = self._share(message)
+        wire, frames = message.made[keys]
+        for extension, frame in zip(self._extensions, frames, strict=True):
+            extension.adopt_shared(frame)
+        return wire
+
+    def _share(self, message: SharedMessage) -> tuple[bytes, list[Frame]]:
+        frames = [Frame(message.opcode, message.data)]
+        for extension in self._extensions:
+            frames.append(extension.encode_shared(frames[-1], compress=message.compress))
+        return serialize_frame(frames[-1], masked=False), frames[1:]
+
     def _encode(self, opcode: Opcode, payload: str | Buffer, fin: bool, compress: bool | None) -> bytes:
         try:
             if not self._extensions:
@@ -140,3 +206,20 @@ def _cut_character(data: bytes) -> bytes:
     end = data[-3:]
     _, used = utf_8_decode(end, "ignore", False)
     return end[used:]
+
+
+def _encode_text(message: str | Buffer) -> bytes:
+    try:
+        return message.encode() if isinstance(message, str) else bytes(message)
+    except UnicodeEncodeError as exc:
+        raise ValueError(f"message must be text without lone surrogates: {exc.reason} at {exc.start}") from exc
+
+
+def _check_text(message: str | Buffer) -> bytes:
+    data = _encode_text(message)
+    if not isinstance(message, str):
+        try:
+            decode_utf8(data)
+        except InvalidPayloadError as exc:
+            raise ValueError(f"message must be UTF-8 to be sent as text: {exc}") from exc
+    return data
