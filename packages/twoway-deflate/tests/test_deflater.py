@@ -88,6 +88,20 @@ def test_release_inside_a_message_is_put_off(maker: Maker) -> None:
     assert maker.histories == [b""]
 
 
+def test_release_inside_a_message_leaves_no_gap_in_the_history(maker: Maker) -> None:
+    deflater = Deflater(maker, True, 1, 12)
+    stream = ZLIB.decompressor(-12, b"")
+    for number in range(20):
+        parts = [bytes([number]) + TEXT[:40], bytes([number, 7]) + TEXT[20:]]
+        first = deflater.deflate(parts[0], False)
+        if number % 5:
+            deflater.release()
+        second = deflater.deflate(parts[1], True)
+        if number % 3:
+            deflater.release()
+        assert stream.decompress(first + second + TAIL, 1000) == b"".join(parts)
+
+
 def test_fragments_keep_their_flush_and_the_last_one_loses_its_tail(maker: Maker) -> None:
     deflater = Deflater(maker, True, 1, 12)
     assert deflater.deflate(TEXT, False).endswith(TAIL)

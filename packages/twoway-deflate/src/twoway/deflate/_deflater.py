@@ -23,7 +23,7 @@ _EMPTY = b"\x00"
 class Deflater:
     """Compress the messages of one connection, one after the other."""
 
-    __slots__ = ("_active", "_count", "_history", "_history_size", "_idle", "_keep_after", "_make")
+    __slots__ = ("_active", "_count", "_history", "_history_size", "_idle", "_keep", "_keep_after", "_make")
 
     def __init__(self, make: MakeCompressor, takeover: bool, keep_after: float, bits: int) -> None:
         self._make = make
@@ -34,6 +34,7 @@ class Deflater:
         self._active: Compressor | None = None  # inside a message
         self._idle: Compressor | None = None  # between messages; `release` drops it from any thread
         self._count = 0  # messages since the beginning or the last release
+        self._keep = False  # whether the compressor of the current message is kept
 
     def deflate(self, data: bytes, fin: bool) -> bytes:
         """Compress a frame of a message; `fin` says that it is the last one."""
@@ -50,17 +51,18 @@ class Deflater:
             compressor, self._idle = self._idle, None
             if compressor is None:
                 compressor = self._make(self._history)
+            # For the whole message: a history with a gap in it would be a wrong one.
+            self._keep = self._count >= self._keep_after
         head = compressor.compress(data)
         tail = compressor.flush(SYNC_FLUSH)
-        kept = self._count >= self._keep_after
-        if self._history_size and not kept:
+        if self._history_size and not self._keep:
             remember(self._history, data, self._history_size)
         if not fin:
             self._active = compressor
             return head + tail
         self._active = None
         self._count += 1
-        if kept:
+        if self._keep:
             self._idle = compressor
             self._history.clear()
         # RFC 7692 §7.2.1: the last 4 octets are removed. An empty last frame after a flush gives no output at all.
@@ -73,7 +75,6 @@ class Deflater:
 
     def release(self) -> None:
         """Drop the compressor between messages; the next message starts afresh."""
-        # In this order: another thread that begins a message meanwhile is told to keep its history.
         self._count = 0
         self._idle = None
 
