@@ -235,6 +235,7 @@ class Server:
         while self._connections or self._tasks:
             waits = [connection.wait_closed() for connection in self._connections]
             await asyncio.gather(*waits, *self._tasks, return_exceptions=True)
+            await asyncio.sleep(0)  # what ended leaves the sets in callbacks, and gather need not let them run
         self._closed.set_result(None)
 
     # Connections
