@@ -77,9 +77,10 @@ async def test_small_queues_work(connected, max_queue):
 
 
 async def test_a_refusal_ends_in_spite_of_a_queue_of_zero(serving, wire):
-    async with serving(max_queue=0) as (_, uri), wire.client(uri, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") as (r, w):
-        assert (await r.read()).startswith(b"HTTP/1.1 426")
-        w.close()
+    request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with serving(max_queue=0) as (_, uri), wire.client(uri, request) as (reader, writer):
+        assert (await reader.read()).startswith(b"HTTP/1.1 426")
+        writer.close()
 
 
 async def test_what_waits_to_be_written_is_bounded(wire, never):
@@ -150,7 +151,7 @@ async def test_a_message_that_does_not_fit_while_closing_leaves_no_hole(serving,
                 messages.append(await connection.recv())
         received.set_result(messages)
 
-    async with serving(handler, max_queue=(3, 2)) as (_, uri), wire.opened(uri) as (reader, writer):
+    async with serving(handler, max_queue=(3, 2)) as (_, uri), wire.opened(uri) as (_, writer):
         writer.write(wire.frame(0x81, b"first", masked=True) + wire.frame(0x01, b"1", masked=True))
         assert await received == ["first"]
 
@@ -164,6 +165,24 @@ async def test_fragments_of_a_wanted_message_are_not_too_many(connected):
         await client.send("next")
         assert await server.recv() == b"x" * 500
         assert await server.recv() == "next"
+
+
+async def test_reading_goes_on_for_the_rest_of_a_message_that_somebody_wants(connected):
+    async with connected(PLAIN, {**PLAIN, "max_queue": (4, 1)}) as (client, server):
+        go_on = asyncio.Event()
+
+        async def slow():
+            for _ in range(10):
+                yield "x"
+            await go_on.wait()
+            yield "y"
+
+        sending = asyncio.create_task(client.send(slow()))
+        while server._reading:
+            await asyncio.sleep(0)
+        go_on.set()
+        assert await server.recv() == "x" * 10 + "y"
+        await sending
 
 
 async def test_a_ping_flood_from_a_peer_that_does_not_read_costs_no_memory(serving, wire):

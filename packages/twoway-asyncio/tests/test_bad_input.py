@@ -116,3 +116,11 @@ async def test_the_reason_of_a_peer_cannot_forge_the_log(serving, wire, caplog):
         writer.write(wire.frame(0x83, b"\r\nERROR forged", masked=True))
         await reader.read()
     assert all(record.getMessage().isprintable() for record in caplog.records)
+
+
+async def test_messages_before_a_bad_frame_are_answered(serving, wire):
+    async with serving() as (_, uri), wire.opened(uri) as (reader, writer):
+        writer.write(wire.frame(0x81, b"one", True) + wire.frame(0x81, b"two", True) + wire.frame(0x83, b"", True))
+        answer = await reader.read()
+    assert answer[:10] == wire.frame(0x81, b"one") + wire.frame(0x81, b"two")
+    assert answer[10] == 0x88

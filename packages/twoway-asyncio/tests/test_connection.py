@@ -341,6 +341,7 @@ async def test_a_ping_that_nobody_answers_raises_when_the_connection_ends(ends):
     async with ends() as (sender, receiver):
         receiver.transport.pause_reading()
         left_alone = await sender.ping("left alone")
+        (await sender.ping("given up")).cancel()
         pong = await sender.ping()
         receiver.abort()
         with pytest.raises(ConnectionClosedError):
@@ -442,3 +443,31 @@ async def test_facts_about_a_connection(connected):
         assert isinstance(client.id, uuid.UUID)
         assert client.id == client.id != server.id
         assert client.state is State.OPEN
+
+
+# Bytes that meet
+
+
+async def test_messages_right_behind_the_request_are_received(serving, wire):
+    async def handler(connection):
+        await connection.send(await connection.recv())
+
+    async with (
+        serving(handler) as (_, uri),
+        wire.client(uri, wire.REQUEST + wire.frame(0x81, b"hi", True)) as (reader, _),
+    ):
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
+        assert await reader.readexactly(4) == b"\x81\x02hi"
+
+
+async def test_a_reset_right_behind_the_close_frame_is_no_error(serving, wire):
+    async def handler(connection):
+        await connection.close()
+        ended.set_result(connection.close_code)
+
+    ended = asyncio.get_running_loop().create_future()
+    async with serving(handler) as (_, uri), wire.opened(uri) as (reader, writer):
+        await reader.readexactly(4)
+        writer.write(wire.close(masked=True))
+        wire.reset(writer)
+        assert await ended == 1000

@@ -84,7 +84,7 @@ async def test_the_server_header(answered):
 
 async def test_messages_and_frames_are_limited_to_max_size(connected):
     for limit, message in ((10, "x" * 11), ((20, 10), "x" * 11), ((15, 10), ["x" * 10] * 2)):
-        async with connected(server={"max_size": limit}) as (client, _):
+        async with connected(server={"max_size": limit, "close_timeout": 0.1}) as (client, _):
             await client.send(message)
             with pytest.raises(ConnectionClosedError, match="1009"):
                 await client.recv()
@@ -320,6 +320,17 @@ async def test_wrong_arguments_of_close_do_no_harm(serving, arguments, error):
         with pytest.raises(error, match="code"):
             server.close(**arguments)
         assert server.is_serving()
+
+
+async def test_who_comes_while_the_server_closes_is_turned_away(serving):
+    """Such a connection has been accepted already, and is told in the next iteration of the event loop."""
+    async with serving() as (server, _):
+        server.close()
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        await asyncio.get_running_loop().connect_accepted_socket(server._new_connection, theirs)
+        with ours:
+            assert ours.recv(1) == b""
 
 
 async def test_handshakes_under_way_are_refused_when_the_server_closes(serving, wire):

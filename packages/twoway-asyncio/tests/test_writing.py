@@ -249,3 +249,17 @@ async def test_a_loop_of_sends_lets_the_event_loop_tell_of_a_failed_write(opened
     ended(connection)
     with pytest.raises(ConnectionClosedError):
         await sending
+
+
+async def test_what_was_received_before_the_transport_failed_can_be_taken(opened, ended, wire):
+    connection, transport = await opened(max_queue=(2, 1))
+    connection.data_received(wire.frame(0x81, b"x") * 3)
+    transport.closing = True
+    assert [await connection.recv() for _ in range(3)] == ["x"] * 3
+    ended(connection)
+
+
+async def test_a_connection_that_was_never_made_can_be_aborted():
+    connection = ClientConnection(ClientProtocol("ws://localhost/"), logger=Logger())
+    connection.abort()
+    assert connection.state is State.CLOSED

@@ -159,7 +159,7 @@ class connect:
         self._make = create_connection or ClientConnection
         self._settings = make_settings(max_queue, write_limit, self._logger)
         self._kwargs = kwargs
-        self._connection: ClientConnection | None = None
+        self._connection: ClientConnection  # since __aenter__
 
     def __await__(self) -> Generator[Any, None, ClientConnection]:
         """Connect, and give the connection."""
@@ -174,8 +174,7 @@ class connect:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close the connection."""
-        if self._connection is not None:
-            await self._connection.close()
+        await self._connection.close()
 
     async def _connect(self) -> ClientConnection:
         try:

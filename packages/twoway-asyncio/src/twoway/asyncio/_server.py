@@ -136,7 +136,7 @@ class Server:
         self._make = create_connection
         self._settings = settings
         self._loop = asyncio.get_running_loop()
-        self._server: asyncio.Server | None = None
+        self._server: asyncio.Server  # since `serve` listens
         self._connections: set[ServerConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
@@ -152,7 +152,7 @@ class Server:
     @property
     def sockets(self) -> tuple[socket.socket, ...]:
         """Give the sockets on which the server listens; empty once it is closed."""
-        return () if self._server is None else tuple(self._server.sockets)
+        return tuple(self._server.sockets)
 
     def is_serving(self) -> bool:
         """
@@ -161,7 +161,7 @@ class Server:
         Returns:
             False once the server is closed.
         """
-        return self._server is not None and self._server.is_serving()
+        return self._server.is_serving()
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """
@@ -204,8 +204,7 @@ class Server:
         Close(code, reason).serialize()
         if self._closing is not None:
             return
-        if self._server is not None:
-            self._server.close()
+        self._server.close()
         for connection in list(self._connections):
             if connection.state is State.CONNECTING:
                 self._refuse(connection)
@@ -254,9 +253,6 @@ class Server:
 
     def _begin(self, connection: ServerConnection) -> None:
         """Start the task of a connection, now that there is a request; before, a connection costs no task."""
-        if self._closing is not None:
-            self._refuse(connection)
-            return
         connection._opening = task = self._loop.create_task(self._run(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -454,7 +450,7 @@ class serve:
         self._kwargs = kwargs
         if kwargs.get("ssl") is not None:
             self._kwargs = {**tls_timeouts(options), **kwargs}
-        self._server: Server | None = None
+        self._server: Server  # since __aenter__
 
     def __await__(self) -> Generator[Any, None, Server]:
         """Start the server, and give it."""
@@ -469,9 +465,8 @@ class serve:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close the server and its connections, and wait for that."""
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
+        self._server.close()
+        await self._server.wait_closed()
 
     async def _start(self) -> Server:
         server = self._new_server()

@@ -1,0 +1,47 @@
+"""What users see of the package."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+import twoway.asyncio
+
+OWN = ["ClientConnection", "Connection", "Server", "ServerConnection", "connect", "serve"]
+
+
+def test_all_is_exact():
+    assert set(OWN) < set(twoway.asyncio.__all__)
+    assert all(hasattr(twoway.asyncio, name) for name in twoway.asyncio.__all__)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_classes_say_where_they_are_imported_from_and_what_they_are_for(name):
+    item = getattr(twoway.asyncio, name)
+    assert item.__module__ == "twoway.asyncio"
+    public = [value for key, value in vars(item).items() if not key.startswith("_")]
+    assert all(inspect.getdoc(value) for value in [item, *public] if callable(value) or isinstance(value, property))
+
+
+def test_client_and_server_have_the_same_options_in_common():
+    client, server = (
+        set(inspect.signature(item).parameters) for item in (twoway.asyncio.connect, twoway.asyncio.serve)
+    )
+    common = {
+        "close_timeout",
+        "compression",
+        "create_connection",
+        "extensions",
+        "idle_release",
+        "kwargs",
+        "logger",
+        "max_queue",
+        "max_size",
+        "open_timeout",
+        "ping_interval",
+        "ping_timeout",
+        "subprotocols",
+        "write_limit",
+    }
+    assert client & server == common
