@@ -12,6 +12,7 @@ import asyncio
 import importlib.util
 import inspect
 import logging
+import signal
 import ssl
 import sys
 from collections.abc import Callable, Iterator
@@ -45,6 +46,8 @@ PEERS: dict[type[Peer], str] = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Whoever ends us, ends the browser and node, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     config.addinivalue_line("markers", "needs(*abilities): what a peer must be able to do, see Peer.can")
     config.addinivalue_line("markers", "only(*roles): what the peer is, client or server")
 
@@ -162,14 +165,21 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 async def _supervise(function: Callable[..., Any], arguments: dict[str, Any]) -> None:
     """Run a test under its deadline; fail if it leaves a task behind, or an error that nobody looked at."""
-    before, errors = asyncio.all_tasks(), []
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: errors.append(context))
+    before, errors, loop = asyncio.all_tasks(), [], asyncio.get_running_loop()
+    loop.set_exception_handler(lambda loop, context: errors.append(context))
+    show = loop.call_later(DEADLINE - 1, _show_tasks)
     async with asyncio.timeout(DEADLINE):
         await function(**arguments)
-        left = asyncio.all_tasks() - before
-        if left:
+        if left := asyncio.all_tasks() - before:
             await asyncio.wait(left)
+    show.cancel()
     assert not errors, errors
+
+
+def _show_tasks() -> None:
+    """Print what waits for what: with a failure, pytest shows it."""
+    for task in asyncio.all_tasks():
+        task.print_stack(file=sys.stdout)
 
 
 @pytest.fixture(autouse=True)
