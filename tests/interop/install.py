@@ -68,7 +68,9 @@ def install_programs() -> None:
     if not missing():
         return
     if shutil.which("apt-get") is None or os.geteuid() != 0:
-        fail(f"Not on the path: {', '.join(missing())}. Only root, and only where there is apt-get, gets them from here.")
+        fail(
+            f"Not on the path: {', '.join(missing())}. Only root, and only where there is apt-get, gets them from here."
+        )
     run("apt-get", "update", "-q")
     for group in (["a browser", "node"], ["npm"]):
         if wanted := [PROGRAMS[what][1] for what in group if what in missing()]:
