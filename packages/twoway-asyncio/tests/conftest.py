@@ -37,6 +37,13 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
+@pytest.fixture(scope="session", autouse=True)
+def frozen() -> None:
+    """Leave out what is there before the tests when looking for what they leave behind."""
+    gc.collect()
+    gc.freeze()
+
+
 async def _run_clean(test: Awaitable[None]) -> None:
     async with asyncio.timeout(PATIENCE):
         await test
@@ -91,6 +98,18 @@ def connected(serving: Serving, tls: Any) -> Any:
                 done.set()
 
     return connected
+
+
+@pytest.fixture(params=["client to server", "server to client"])
+def ends(request: pytest.FixtureRequest, connected: Any) -> Any:
+    """Run a test in both directions; gives sender and receiver."""
+
+    @asynccontextmanager
+    async def ends(**options: Any) -> AsyncIterator[tuple[Any, Any]]:
+        async with connected(options, options) as (client, server):
+            yield (client, server) if request.param == "client to server" else (server, client)
+
+    return ends
 
 
 class TLS:
