@@ -53,7 +53,14 @@ class Frame(Record):
         rsv2: bool = False,
         rsv3: bool = False,
     ) -> None:
-        super().__init__(Opcode(opcode), data, fin, rsv1, rsv2, rsv3)
+        # Twice for each compressed message: hence no loop, as in Record.
+        put = object.__setattr__
+        put(self, "opcode", opcode if opcode.__class__ is Opcode else Opcode(opcode))
+        put(self, "data", data)
+        put(self, "fin", fin)
+        put(self, "rsv1", rsv1)
+        put(self, "rsv2", rsv2)
+        put(self, "rsv3", rsv3)
         if not isinstance(data, bytes):
             raise TypeError(f"data must be bytes, not {type(data).__name__}")
         if self.opcode in CONTROL_OPCODES:
