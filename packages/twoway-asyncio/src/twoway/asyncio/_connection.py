@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from weakref import ref
 
-from twoway.frames import Buffer, CloseCode, Extension, Fragment
+from twoway.frames import Buffer, Close, CloseCode, Extension, Fragment
 from twoway.http import Request, Response
 from twoway.protocol import (
+    Cause,
     ConcurrencyError,
     ConnectionClosedOK,
     Inbox,
@@ -21,6 +23,7 @@ from twoway.protocol import (
     State,
     TimerLate,
     check_marks,
+    check_seconds,
 )
 
 from ._parts import AsyncItems, Parts, convert
@@ -71,11 +74,12 @@ class Connection(asyncio.Protocol):
         self._write_high, self._write_low = _check_write_limit(write_limit)
         self._inbox = Inbox(max_queue)
         self._receiver: asyncio.Future[None] | None = None  # whoever waits for a message
+        self._receiving: asyncio.Task[Any] | None = None  # its task, for an error message
         self._parts: ref[Parts] | None = None  # whoever reads a message in parts
         self._dropping = False  # whether what arrives is not kept any more
         self._drainers: set[asyncio.Future[None]] = set()  # those who wait for room in the write buffer
         self._fragmented: asyncio.Future[None] | None = None  # done when the fragmented message is sent
-        self._pings: dict[bytes, asyncio.Future[float]] = {}
+        self._pings: dict[bytes, tuple[asyncio.Future[float], bool]] = {}
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
         self._last_timer: asyncio.TimerHandle | None = None  # drops a transport that does not close
@@ -148,6 +152,35 @@ class Connection(asyncio.Protocol):
         """Give the close reason of the connection, None while it is not closed (RFC 6455 §7.1.6)."""
         return self.protocol.close_reason
 
+    @property
+    def close_rcvd(self) -> Close | None:
+        """Give the Close frame that was received, None if there was none (RFC 6455 §5.5.1)."""
+        return self.protocol.close_rcvd
+
+    @property
+    def close_sent(self) -> Close | None:
+        """Give the Close frame that was sent, None if there was none (RFC 6455 §5.5.1)."""
+        return self.protocol.close_sent
+
+    @property
+    def close_rcvd_then_sent(self) -> bool | None:
+        """Tell whether the peer's Close frame came first, None unless there are both."""
+        return self.protocol.close_rcvd_then_sent
+
+    @property
+    def cause(self) -> Cause | None:
+        """Say why the connection ends, None while nothing ends it."""
+        return self.protocol.cause
+
+    @property
+    def buffered_amount(self) -> int:
+        """
+        Say how much waits to be written; bytes.
+
+        What waits for the end of the loop's iteration is counted as the application gave it: characters in a text.
+        """
+        return self._unsent + (0 if self.transport is None else self.transport.get_write_buffer_size())
+
     # Receiving
 
     def __aiter__(self) -> Connection:
@@ -201,6 +234,35 @@ class Connection(asyncio.Protocol):
             self._resume_reading()
         return message if decode is None else convert(message, decode)
 
+    async def recv_batch(self, decode: bool | None = None) -> list[Any]:
+        """
+        Receive all the messages that wait, at least one. Cancelling loses nothing.
+
+        Args:
+            decode: As in `recv`.
+
+        Returns:
+            The messages in order, each as from `recv`.
+
+        Raises:
+            ConnectionClosed: The connection is closed, and all messages before that were received.
+            ConcurrencyError: Another call waits for a message already; a caller's bug.
+            UnicodeDecodeError: ``decode`` is True and a binary message is not UTF-8; that message, and those before
+                it in the batch, are lost.
+
+        Spec:
+            RFC 6455 §6.2.
+
+        Cost:
+            One call for what arrived together.
+        """
+        messages = [await self.recv(decode)]
+        while (message := self._inbox.get()) is not None:
+            messages.append(message if decode is None else convert(message, decode))
+        if not self._reading and self._inbox.low:
+            self._resume_reading()
+        return messages
+
     def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[Any]:
         """
         Receive the next message in the parts in which it comes.
@@ -240,7 +302,8 @@ class Connection(asyncio.Protocol):
         """Make sure that nobody else receives, and note who does so in parts."""
         owner = None if self._parts is None else self._parts()
         if self._receiver is not None or (owner is not None and owner is not parts):
-            raise ConcurrencyError("recv() and recv_streaming() cannot be called while another call receives")
+            who = "" if self._receiving is None else f": {self._receiving.get_name()} does"
+            raise ConcurrencyError(f"recv() and recv_streaming() cannot be called while another call receives{who}")
         self._parts = None if parts is None else ref(parts)
 
     def _release(self, parts: Parts) -> None:
@@ -257,12 +320,13 @@ class Connection(asyncio.Protocol):
             self._changed()
         self._inbox.wanted = True
         self._receiver = receiver = self._loop.create_future()
+        self._receiving = asyncio.current_task()
         if not self._reading and self._inbox.low:
             self._resume_reading()
         try:
             await receiver
         finally:
-            self._receiver = None
+            self._receiver = self._receiving = None
             self._inbox.wanted = False
 
     # Sending
@@ -359,16 +423,17 @@ class Connection(asyncio.Protocol):
             self.protocol.send_binary(data, fin=False, compress=compress)  # type: ignore[arg-type]  # a str was encoded above
         self._transmit(len(part))
 
-    async def ping(self, data: DataLike | None = None) -> Awaitable[float]:
+    async def ping(self, data: DataLike | None = None, ack_on_close: bool = False) -> Awaitable[float]:
         """
         Send a ping.
 
         Args:
             data: 0 to 125 bytes, text as UTF-8; None picks something unique.
+            ack_on_close: Whether the awaitable ends well when the connection closes before the pong.
 
         Returns:
-            An awaitable that gives the latency in seconds when the pong has come; it may be left alone. It raises
-            `ConnectionClosed` when the connection closes before that.
+            An awaitable that gives the latency in seconds when the pong has come; it may be left alone. When the
+            connection closes before that, it raises `ConnectionClosed`, or gives NaN with ``ack_on_close``.
 
         Raises:
             ConnectionClosed: The connection is closed.
@@ -381,7 +446,7 @@ class Connection(asyncio.Protocol):
         await self._check_open()
         payload = self.protocol.ping(data, now=self._loop.time())
         waiter: asyncio.Future[float] = self._loop.create_future()
-        self._pings[payload] = waiter
+        self._pings[payload] = waiter, ack_on_close
         self._transmit(len(payload))
         if not self._writable:
             await self._drain()
@@ -419,16 +484,19 @@ class Connection(asyncio.Protocol):
 
     # Closing
 
-    async def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
+    async def close(
+        self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "", *, timeout: float | None = None
+    ) -> None:
         """
         Close the connection, and wait until it is closed; harmless when it is already.
 
-        Never takes longer than ``close_timeout``: the connection is dropped then. Messages that are not received
+        Never takes longer than ``timeout`` or ``close_timeout``: the connection is dropped then. Messages that are not received
         yet can still be received, up to the limit of the queue.
 
         Args:
             code: 1000-1003, 1007-1014 or 3000-4999.
             reason: At most 123 bytes of UTF-8.
+            timeout: Less time than ``close_timeout``, for this call; seconds, None for no other limit.
 
         Raises:
             TypeError: An argument has the wrong type; a caller's bug.
@@ -437,12 +505,18 @@ class Connection(asyncio.Protocol):
         Spec:
             RFC 6455 §7.1.2.
         """
+        check_seconds("timeout", timeout)
         if self.protocol.state is State.CONNECTING:
             self.abort()
         else:
             self.protocol.close(code, reason, now=self._loop.time())
             self._changed()
-        await asyncio.shield(self._closed)
+        timer = None if timeout is None else self._loop.call_later(timeout, self.abort)
+        try:
+            await asyncio.shield(self._closed)
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     async def wait_closed(self) -> None:
         """Wait until the connection is closed; the cause does not matter."""
@@ -468,8 +542,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; asyncio calls this."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # Not asserted to be an asyncio.Transport: those of uvloop have all its methods, but are none.
+        self.transport = transport = cast(asyncio.Transport, transport)
         # With 0, transports over TLS pause writing at an empty buffer, and nothing would end that.
         transport.set_write_buffer_limits(max(self._write_high, 1), self._write_low)
         self._changed()
@@ -551,7 +625,7 @@ class Connection(asyncio.Protocol):
     def _handle(self, event: object) -> None:
         """Handle an event that is not a message."""
         if isinstance(event, PingAcknowledged):
-            waiter = self._pings.pop(event.data, None)
+            waiter, _ = self._pings.pop(event.data, (None, False))
             if waiter is not None and not waiter.done():
                 waiter.set_result(event.latency)
         elif isinstance(event, TimerLate):
@@ -591,8 +665,12 @@ class Connection(asyncio.Protocol):
 
     def _finish(self) -> None:
         """Tell everybody who waits that the connection is closed."""
-        for waiter in self._pings.values():
-            if not waiter.done():
+        for waiter, ack_on_close in self._pings.values():
+            if waiter.done():
+                continue
+            if ack_on_close:
+                waiter.set_result(math.nan)
+            else:
                 waiter.set_exception(self.protocol.close_exc)
                 waiter.exception()  # nobody has to look
         self._pings.clear()
