@@ -82,6 +82,7 @@ class Connection(asyncio.Protocol):
         self._pings: dict[bytes, tuple[asyncio.Future[float], bool]] = {}
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0  # when it is due; for one that is due at once, uvloop's handle does not tell
         self._last_timer: asyncio.TimerHandle | None = None  # drops a transport that does not close
         self._id: UUID | None = None
         self._unsent = 0  # about how many bytes wait in the protocol
@@ -490,8 +491,8 @@ class Connection(asyncio.Protocol):
         """
         Close the connection, and wait until it is closed; harmless when it is already.
 
-        Never takes longer than ``timeout`` or ``close_timeout``: the connection is dropped then. Messages that are not received
-        yet can still be received, up to the limit of the queue.
+        Never takes longer than ``timeout`` or ``close_timeout``: the connection is dropped then. Messages that are not
+        received yet can still be received, up to the limit of the queue.
 
         Args:
             code: 1000-1003, 1007-1014 or 3000-4999.
@@ -752,10 +753,11 @@ class Connection(asyncio.Protocol):
         if deadline is None or self.transport is None:
             return
         if self._timer is not None:
-            if self._timer.when() <= deadline:
+            if self._timer_at <= deadline:
                 return
             self._timer.cancel()
         self._timer = self._loop.call_at(deadline, self._tick)
+        self._timer_at = deadline
 
     def _tick(self) -> None:
         self._timer = None
