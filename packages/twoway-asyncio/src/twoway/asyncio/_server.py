@@ -1,4 +1,4 @@
-"""The server: `serve`, `Server`."""
+"""The server: `serve`, `unix_serve`, `Server`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from functools import partial
+from os import PathLike
 from types import TracebackType
 from typing import Any
 
@@ -174,9 +175,15 @@ class Server:
 
     # Life
 
+    async def start_serving(self) -> None:
+        """Accept connections, if ``start_serving=False`` has put that off; harmless when it is done or over."""
+        if self._closing is None:
+            await self._server.start_serving()
+
     async def serve_forever(self) -> None:
         """Serve until cancelled or closed; then the server and its connections are closed."""
         try:
+            await self.start_serving()
             await self.wait_closed()
         except asyncio.CancelledError:
             self.close()
@@ -369,7 +376,8 @@ class serve:
         limits: What the request may be at most; None takes the defaults of `HTTPLimits`.
         logger: Gets what happens; None takes the logger ``twoway.server``.
         create_connection: Makes the connections; None takes `ServerConnection`.
-        **kwargs: For ``loop.create_server``: ``ssl``, ``sock``, ``family``, ``backlog``, ``reuse_port`` and others.
+        **kwargs: For ``loop.create_server``: ``ssl``, ``sock``, ``family``, ``backlog``, ``reuse_port``,
+            ``start_serving`` and others.
 
     Raises:
         OSError: The server could not listen.
@@ -447,6 +455,7 @@ class serve:
             logger=self._logger,
         )
         self._where: dict[str, Any] = {"host": host, "port": port}
+        self._unix = False
         self._kwargs = kwargs
         if kwargs.get("ssl") is not None:
             self._kwargs = {**tls_timeouts(options), **kwargs}
@@ -471,8 +480,33 @@ class serve:
     async def _start(self) -> Server:
         server = self._new_server()
         loop = asyncio.get_running_loop()
-        server._server = await loop.create_server(server._new_connection, **self._where, **self._kwargs)
+        create = loop.create_unix_server if self._unix else loop.create_server
+        server._server = await create(server._new_connection, **self._where, **self._kwargs)
         return server
+
+
+def unix_serve(handler: Handler, path: str | PathLike[str] | None = None, **kwargs: Any) -> serve:
+    """
+    Serve WebSocket connections on a Unix socket.
+
+    Args:
+        handler: As for `serve`.
+        path: Where the socket is made; a socket that is left there is replaced. None with ``sock``.
+        **kwargs: As for `serve`, but for ``host`` and ``port``; further ones for ``loop.create_unix_server``.
+
+    Returns:
+        What `serve` gives: to await, or to use as an asynchronous context manager.
+
+    Raises:
+        TypeError: An argument has the wrong type; a caller's bug.
+        ValueError: An argument is out of range; a caller's bug.
+    """
+    for name in ("host", "port"):
+        if name in kwargs:
+            raise TypeError(f"{name} is not for unix_serve: a Unix socket has a path")
+    serving = serve(handler, **kwargs)
+    serving._unix, serving._where = True, {"path": path}
+    return serving
 
 
 def _check_callables(handler: object, **callbacks: object) -> None:
