@@ -10,11 +10,10 @@ from twoway.asyncio import ClientConnection, ConnectionClosedError, State
 from twoway.protocol import ClientOptions, ClientProtocol
 
 
-class Transport(asyncio.Transport):
-    """Keep what is written, and do nothing else."""
+class Transport:
+    """Keep what is written, and do nothing else. No asyncio.Transport, as those of uvloop are none."""
 
     def __init__(self):
-        super().__init__()
         self.writes = []
         self.limits = None
         self.closing = False

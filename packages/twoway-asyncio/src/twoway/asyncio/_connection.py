@@ -59,6 +59,12 @@ class Connection(asyncio.Protocol):
         logger: Gets what happens.
     """
 
+    __slots__ = (
+        "_closed", "_drainers", "_dropping", "_flushing", "_fragmented", "_id", "_inbox", "_last_timer", "_loop",
+        "_parts", "_pings", "_reading", "_receiver", "_receiving", "_shut", "_timer", "_timer_at", "_unsent",
+        "_writable", "_write_high", "_write_low", "_wrote_at", "logger", "protocol", "transport",
+    )  # fmt: skip
+
     def __init__(
         self,
         protocol: Protocol,
