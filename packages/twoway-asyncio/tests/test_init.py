@@ -8,7 +8,7 @@ import pytest
 
 import twoway.asyncio
 
-OWN = ["ClientConnection", "Connection", "Server", "ServerConnection", "connect", "serve"]
+OWN = ["ClientConnection", "Connection", "Router", "Server", "ServerConnection", "connect", "route", "serve", "unix_route"]
 
 
 def test_all_is_exact():

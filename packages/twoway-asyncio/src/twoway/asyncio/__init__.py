@@ -6,6 +6,7 @@ WebSocket clients and servers for asyncio.
 | `_client` | `connect` and `ClientConnection` |
 | `_server` | `serve`, `Server` and `ServerConnection` |
 | `_broadcast` | one message to many connections |
+| `_router` | dispatch by path |
 | `_connection` | what both sides have in common, on an asyncio transport |
 """
 
@@ -30,6 +31,7 @@ from twoway.protocol import (
 from ._broadcast import broadcast
 from ._client import ClientConnection, connect
 from ._connection import Connection
+from ._router import Router, route, unix_route
 from ._server import Server, ServerConnection, serve
 
 __all__ = [
@@ -51,14 +53,28 @@ __all__ = [
     "ProtocolError",
     "Request",
     "Response",
+    "Router",
     "Server",
     "ServerConnection",
     "State",
     "WebSocketException",
     "broadcast",
     "connect",
+    "route",
     "serve",
+    "unix_route",
 ]
 
-for _object in (broadcast, ClientConnection, Connection, Server, ServerConnection, connect, serve):
+for _object in (
+    broadcast,
+    ClientConnection,
+    Connection,
+    Router,
+    Server,
+    ServerConnection,
+    connect,
+    route,
+    serve,
+    unix_route,
+):
     _object.__module__ = __name__

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 from weakref import WeakKeyDictionary
 
 from twoway.http import Request, Response
 
-from ._server import ProcessRequest, ServerConnection, serve
+from ._server import ProcessRequest, ServerConnection, serve, unix_serve
 
 if TYPE_CHECKING:
-    import os
     import ssl as ssl_module
+    from os import PathLike
     from typing import Literal
 
     from werkzeug.routing import Map
@@ -43,7 +44,7 @@ class Router:
         self.server_name = server_name
         self.url_scheme = url_scheme
         # Weak, because a handshake may fail between the routing and the handler.
-        self._matches: WeakKeyDictionary[ServerConnection, tuple[Callable[..., Awaitable[None]], dict[str, Any]]]
+        self._matches: WeakKeyDictionary[ServerConnection, tuple[Callable[..., Awaitable[None]], Mapping[str, Any]]]
         self._matches = WeakKeyDictionary()
 
     def get_server_name(self, connection: ServerConnection, request: Request) -> str:
@@ -119,7 +120,7 @@ class Router:
             return connection.respond(400, "Bad Host header.\n") if exc.code == 400 else self.not_found(connection)
         return None
 
-    def _match(self, server_name: str, request: Request) -> tuple[Any, dict[str, Any]]:
+    def _match(self, server_name: str, request: Request) -> tuple[Any, Mapping[str, Any]]:
         from werkzeug.exceptions import MethodNotAllowed, NotFound
         from werkzeug.routing import WebsocketMismatch
 
@@ -127,18 +128,10 @@ class Router:
         # Not urlsplit, which takes the path //host/ for a host.
         path, _, query = request.path.partition("?")
         adapter = self.url_map.bind(server_name, url_scheme=scheme or self.url_scheme)
-        find = {"path_info": unquote(path), "method": "GET", "query_args": query}
-        try:
-            match: tuple[Any, dict[str, Any]] = adapter.match(**find, websocket=True)
-        except (NotFound, MethodNotAllowed, WebsocketMismatch):
-            pass
-        else:
-            return match
-        # Rules need not say websocket=True: there is nothing else here.
-        try:
-            return adapter.match(**find, websocket=False)
-        except (MethodNotAllowed, WebsocketMismatch) as exc:
-            raise NotFound from exc
+        for websocket in (True, False):  # rules need not say websocket=True: there is nothing else here
+            with suppress(NotFound, MethodNotAllowed, WebsocketMismatch):
+                return adapter.match(unquote(path), method="GET", query_args=query, websocket=websocket)
+        raise NotFound
 
     async def handler(self, connection: ServerConnection) -> None:
         """
@@ -170,8 +163,8 @@ def route(
         async with route(url_map, "localhost", 8765) as server:
             await server.serve_forever()
 
-    An unknown path is answered with 404, and rules that lead elsewhere with a redirect. ``process_request`` comes first:
-    what it answers is not routed. Needs Werkzeug: ``pip install twoway-asyncio[routing]``.
+    An unknown path is answered with 404, and rules that lead elsewhere with a redirect. ``process_request`` comes
+    first: what it answers is not routed. Needs Werkzeug: ``pip install twoway-asyncio[routing]``.
 
     Args:
         url_map: A ``werkzeug.routing.Map`` whose endpoints are coroutine functions; kept.
@@ -189,26 +182,71 @@ def route(
         TypeError: An argument has the wrong type, or an endpoint is no function; a caller's bug.
         ValueError: An argument is out of range; a caller's bug.
     """
+    return _routed(serve, url_map, args, server_name, ssl, create_router, kwargs)
+
+
+def unix_route(
+    url_map: Map,
+    path: str | PathLike[str] | None = None,
+    *,
+    server_name: str | None = None,
+    ssl: ssl_module.SSLContext | Literal[True] | None = None,
+    create_router: Callable[..., Router] | None = None,
+    **kwargs: Any,
+) -> serve:
+    """
+    Serve WebSocket connections on a Unix socket with a handler for each path.
+
+    Args:
+        url_map: As for `route`.
+        path: Where the socket is made; None with ``sock``.
+        server_name: As for `route`.
+        ssl: As for `route`.
+        create_router: As for `route`.
+        **kwargs: For `unix_serve`.
+
+    Returns:
+        Something to await or to enter, as `serve` is.
+
+    Raises:
+        ImportError: Werkzeug is not installed.
+        TypeError: An argument has the wrong type, or an endpoint is no function; a caller's bug.
+        ValueError: An argument is out of range; a caller's bug.
+    """
+    return _routed(unix_serve, url_map, (path,), server_name, ssl, create_router, kwargs)
+
+
+def _routed(
+    listen: Callable[..., serve],
+    url_map: Map,
+    where: tuple[Any, ...],
+    server_name: str | None,
+    ssl: ssl_module.SSLContext | Literal[True] | None,
+    create_router: Callable[..., Router] | None,
+    kwargs: dict[str, Any],
+) -> serve:
     _check_map(url_map, handlers=create_router is None)
     router = (create_router or Router)(url_map, server_name, "wss" if ssl else "ws")
     if ssl is not None and ssl is not True:
         kwargs["ssl"] = ssl
     kwargs["process_request"] = _before(kwargs.get("process_request"), router.route_request)
-    return serve(router.handler, *args, **kwargs)
+    return listen(router.handler, *where, **kwargs)
 
 
 def _check_map(url_map: object, handlers: bool) -> None:
     try:
         from werkzeug.routing import Map
     except ModuleNotFoundError as exc:
-        if exc.name not in ("werkzeug", "werkzeug.routing"):
+        if exc.name != "werkzeug":
             raise
         raise ImportError("route() needs Werkzeug: pip install twoway-asyncio[routing]") from exc
     if not isinstance(url_map, Map):
         raise TypeError(f"url_map must be a werkzeug.routing.Map, not {type(url_map).__name__}")
     for rule in url_map.iter_rules() if handlers else ():
         if not (callable(rule.endpoint) or rule.redirect_to is not None or rule.build_only):
-            raise TypeError(f"url_map: the endpoint of {rule.rule!r} must be a coroutine function, not {rule.endpoint!r}")
+            raise TypeError(
+                f"url_map: the endpoint of {rule.rule!r} must be a coroutine function, not {rule.endpoint!r}"
+            )
 
 
 def _before(process_request: ProcessRequest | None, route_request: ProcessRequest) -> ProcessRequest:
