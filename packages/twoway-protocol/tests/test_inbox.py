@@ -159,3 +159,44 @@ def test_bad_marks(value: Any, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind) as caught:
         Inbox(value)
     assert str(caught.value) == message
+
+
+def test_a_limit_in_bytes() -> None:
+    inbox = Inbox(None, 100)
+    inbox.put("a" * 60)
+    assert (inbox.full, inbox.low) == (False, False)
+    inbox.put(Fragment(b"b" * 40, first=True))
+    assert inbox.full
+    assert inbox.get() == "a" * 60
+    assert (inbox.full, inbox.low) == (False, False)
+    inbox.wanted = True
+    assert inbox.low
+    inbox.put(Fragment(b"b" * 900, final=True))
+    assert inbox.full
+    assert inbox.get() == b"b" * 940
+    assert (inbox.full, inbox.low) == (False, True)
+
+
+def test_clearing_forgets_the_bytes_too() -> None:
+    inbox = Inbox(16, 10)
+    inbox.put("a" * 10)
+    inbox.clear()
+    assert not inbox.full
+
+
+def test_order_is_kept_while_items_come_and_go() -> None:
+    inbox = Inbox(None)
+    got = []
+    for number in range(50):
+        inbox.put(f"{number}")
+        inbox.put(f"{number} again")
+        got.append(inbox.get())
+    while (message := inbox.get()) is not None:
+        got.append(message)
+    assert got == [text for number in range(50) for text in (f"{number}", f"{number} again")]
+
+
+@pytest.mark.parametrize("max_bytes", [-1, "1"])
+def test_limit_in_bytes_is_checked(max_bytes: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match="max_bytes"):
+        Inbox(16, max_bytes)

@@ -83,7 +83,7 @@ class Connection(asyncio.Protocol):
         self._receiving: asyncio.Task[Any] | None = None  # its task, for an error message
         self._parts: ref[Parts] | None = None  # whoever reads a message in parts
         self._dropping = False  # whether what arrives is not kept any more
-        self._drainers: set[asyncio.Future[None]] = set()  # those who wait for room in the write buffer
+        self._drainers: list[asyncio.Future[None]] = []  # those who wait for room in the write buffer
         self._fragmented: asyncio.Future[None] | None = None  # done when the fragmented message is sent
         self._pings: dict[bytes, tuple[asyncio.Future[float], bool]] = {}
         self._closed: asyncio.Future[None] = self._loop.create_future()
@@ -728,11 +728,11 @@ class Connection(asyncio.Protocol):
         """Wait until the write buffer has room; raises ConnectionClosed if that will never be."""
         while not self._writable and not self._closed.done():
             drainer = self._loop.create_future()
-            self._drainers.add(drainer)
+            self._drainers.append(drainer)
             try:
                 await drainer
             finally:
-                self._drainers.discard(drainer)
+                self._drainers.remove(drainer)
         if self._closed.done():
             raise self.protocol.close_exc
 

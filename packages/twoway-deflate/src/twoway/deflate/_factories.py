@@ -289,7 +289,7 @@ def enable_client_permessage_deflate(
         RFC 7692 §5.2: several offers, in order of preference.
     """
     factories = list(extensions or ())
-    if all(factory.name != _NAME for factory in factories):
+    if all(getattr(factory, "name", None) != _NAME for factory in factories):
         bits = get_preset(memory).window_bits
         factories += [
             ClientPerMessageDeflateFactory(
@@ -326,7 +326,7 @@ def enable_server_permessage_deflate(
         ValueError: An argument is out of range, or the engine is not installed; a caller's bug.
     """
     factories = list(extensions or ())
-    if all(factory.name != _NAME for factory in factories):
+    if all(getattr(factory, "name", None) != _NAME for factory in factories):
         factories.append(
             ServerPerMessageDeflateFactory(memory=memory, threshold=threshold, decide=decide, engine=engine)
         )

@@ -14,6 +14,18 @@ from ._limits import HTTPLimits
 # the value are stripped afterwards: a pattern for them would overlap the pattern of the value and backtrack.
 _match_field = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]++):([\t\x20-\x7e\x80-\xff]*+)").fullmatch
 
+# As written -> the name and its lower-case form: one object for all connections, which keep their headers.
+_KNOWN = {
+    written.encode(): (written, name.lower())
+    for name in (
+        "Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Cache-Control", "Connection",
+        "Content-Length", "Content-Type", "Cookie", "Date", "Host", "Origin", "Pragma", "Sec-Fetch-Dest",
+        "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-WebSocket-Accept", "Sec-WebSocket-Extensions", "Sec-WebSocket-Key",
+        "Sec-WebSocket-Protocol", "Sec-WebSocket-Version", "Server", "Upgrade", "User-Agent", "X-Forwarded-For",
+    )
+    for written in (name, name.lower())
+}  # fmt: skip
+
 
 def read_fields(buffer: Buffer, limits: HTTPLimits, budget: int) -> Steps[Headers]:
     """
@@ -53,10 +65,13 @@ def read_fields(buffer: Buffer, limits: HTTPLimits, budget: int) -> Steps[Header
             raise LimitError("header count", limits.max_headers)
         if (match := _match_field(line)) is None:
             raise ParseError(f"malformed HTTP header line: {shorten(_redact(line))}")
-        name = match[1].decode("ascii")
+        if (known := _KNOWN.get(match[1])) is None:
+            name = match[1].decode("ascii")
+            key = name.lower()
+        else:
+            name, key = known
         value = match[2].strip(b" \t").decode("latin-1")
         items.append((name, value))
-        key = name.lower()
         if key in index:
             index[key].append(value)
         else:

@@ -52,6 +52,8 @@ class ClientProtocol(Protocol):
         RFC 6455 §4.1.
     """
 
+    __slots__ = ("key", "uri")
+
     _client = True
     options: ClientOptions
     uri: WebSocketURI

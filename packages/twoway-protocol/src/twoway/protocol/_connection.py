@@ -75,6 +75,15 @@ class Protocol(ABC):
         RFC 6455 §4 to §7.
     """
 
+    # Without them an instance is a dictionary of 2 KiB.
+    __slots__ = (
+        "__weakref__", "_active", "_close_by", "_decoder", "_encoder", "_error", "_events", "_expires", "_fail_by",
+        "_failure", "_held_pong", "_keepalive", "_logger", "_open_by", "_output", "_own_ping", "_parser", "_pings",
+        "_release_at", "_writing", "aborted", "cause", "close_rcvd", "close_rcvd_then_sent", "close_sent",
+        "extensions", "half_close", "handshake_exc", "latency", "options", "request", "response", "state",
+        "subprotocol",
+    )  # fmt: skip
+
     _client: bool
 
     def __init__(self, options: Options, now: float) -> None:

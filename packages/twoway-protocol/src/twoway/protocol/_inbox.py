@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TypeAlias
 
 from twoway.frames import Fragment, check_limit
@@ -22,37 +21,45 @@ class Inbox:
     Args:
         max_queue: Items at which reading should stop, and at which it should go on; one number stands for both,
             the second being a quarter of it. None for no limit.
+        max_bytes: Size of the items, text counted in characters, at which reading should stop; it should go on at a
+            quarter of it. None for no limit.
 
     Attributes:
         wanted: Whether somebody waits for the next message; then fragments do not count as too many.
 
     Raises:
-        TypeError: ``max_queue`` is not made of integers and None; a caller's bug.
+        TypeError: An argument is not made of integers and None; a caller's bug.
         ValueError: A mark is negative, or the low one above the high one; a caller's bug.
     """
 
-    __slots__ = ("_complete", "_high", "_items", "_low", "wanted")
+    __slots__ = ("_arrived", "_bytes", "_complete", "_high", "_low", "_max_bytes", "_next", "wanted")
 
-    def __init__(self, max_queue: MaxQueue = 16) -> None:
+    def __init__(self, max_queue: MaxQueue = 16, max_bytes: int | None = None) -> None:
         self._high, self._low = check_marks("max_queue", max_queue)
-        self._items: deque[str | bytes | Fragment] = deque()
+        self._max_bytes, _ = check_marks("max_bytes", max_bytes)
+        # A queue of two lists: an empty deque would take more memory than all the rest of an idle connection's inbox.
+        self._arrived: list[str | bytes | Fragment] = []
+        self._next: list[str | bytes | Fragment] = []  # the next item is the last one
+        self._bytes = 0
         self._complete = 0
         self.wanted: bool = False
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._arrived) + len(self._next)
 
     @property
     def full(self) -> bool:
         """Whether reading should stop."""
-        if self._high is None or len(self._items) < self._high:
-            return False
-        return not self.wanted or self._complete > 0
+        many = self._high is not None and len(self) >= self._high
+        large = self._max_bytes is not None and self._bytes >= self._max_bytes
+        return (many or large) and (not self.wanted or self._complete > 0)
 
     @property
     def low(self) -> bool:
         """Whether reading should go on."""
-        return self._low is None or len(self._items) <= self._low or (self.wanted and not self._complete)
+        few = self._low is None or len(self) <= self._low
+        small = self._max_bytes is None or self._bytes <= self._max_bytes // 4
+        return (few and small) or (self.wanted and not self._complete)
 
     def put(self, item: str | bytes | Fragment) -> None:
         """
@@ -61,7 +68,9 @@ class Inbox:
         Args:
             item: A whole message, or a part of one; kept.
         """
-        self._items.append(item)
+        self._arrived.append(item)
+        if self._max_bytes is not None:
+            self._bytes += _size(item)
         if item.__class__ is not Fragment or item.final:
             self._complete += 1
 
@@ -72,10 +81,9 @@ class Inbox:
         Returns:
             The message, its fragments joined, or None when none is complete.
         """
-        items = self._items
         while self._complete:
             self._complete -= 1
-            item = items.popleft()
+            item = self._pop()
             if not isinstance(item, Fragment):
                 return item
             message = self._join(item)
@@ -93,9 +101,8 @@ class Inbox:
         Returns:
             The part, or None when none has arrived.
         """
-        items = self._items
-        while items:
-            item = items.popleft()
+        while self._arrived or self._next:
+            item = self._pop()
             part = item if isinstance(item, Fragment) else Fragment(item, True, True)
             if part.final:
                 self._complete -= 1
@@ -105,17 +112,31 @@ class Inbox:
 
     def clear(self) -> None:
         """Discard everything."""
-        self._items.clear()
-        self._complete = 0
+        self._arrived.clear()
+        self._next.clear()
+        self._bytes = self._complete = 0
+
+    def _pop(self) -> str | bytes | Fragment:
+        if not self._next:
+            self._next, self._arrived = self._arrived, self._next
+            self._next.reverse()
+        item = self._next.pop()
+        if self._max_bytes is not None:
+            self._bytes -= _size(item)
+        return item
 
     def _join(self, part: Fragment) -> str | bytes:
         parts = [part.data]
         while not part.final:
-            following = self._items.popleft()
+            following = self._pop()
             assert isinstance(following, Fragment)  # nothing stands between the parts of a message
             part = following
             parts.append(part.data)
         return "".join(parts) if isinstance(parts[0], str) else b"".join(parts)  # type: ignore[arg-type]
+
+
+def _size(item: str | bytes | Fragment) -> int:
+    return len(item.data if isinstance(item, Fragment) else item)
 
 
 def check_marks(name: str, value: MaxQueue, divisor: int = 4) -> tuple[int | None, int | None]:

@@ -52,6 +52,8 @@ class ServerProtocol(Protocol):
         RFC 6455 §4.2.
     """
 
+    __slots__ = ("_early", "_ended", "origin")
+
     _client = False
     options: ServerOptions
     origin: str | None
