@@ -8,7 +8,17 @@ import pytest
 
 import twoway.asyncio
 
-OWN = ["ClientConnection", "Connection", "Router", "Server", "ServerConnection", "connect", "route", "serve", "unix_route"]
+OWN = [
+    "ClientConnection",
+    "Connection",
+    "Router",
+    "Server",
+    "ServerConnection",
+    "connect",
+    "route",
+    "serve",
+    "unix_route",
+]
 
 
 def test_all_is_exact():
