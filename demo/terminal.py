@@ -17,6 +17,7 @@ async def run_client(uri: str, name: str) -> int:
     try:
         async with connect(uri) as connection:
             await connection.send(json.dumps({"type": "join", "name": name}))
+            show(await connection.recv())  # the welcome; or who is not welcome learns why, before the input can end
             typing = asyncio.create_task(send_lines(connection))
             try:
                 await show_messages(connection)
@@ -34,8 +35,13 @@ async def run_client(uri: str, name: str) -> int:
 async def show_messages(connection: ClientConnection) -> None:
     """Print what comes, until the connection is closed."""
     async for message in connection:
-        for line in describe(json.loads(message)):
-            print(escape(line), flush=True)
+        show(message)
+
+
+def show(message: str | bytes) -> None:
+    """Print a message of the server."""
+    for line in describe(json.loads(message)):
+        print(escape(line), flush=True)
 
 
 async def send_lines(connection: ClientConnection) -> None:
