@@ -182,7 +182,7 @@ async def test_many_connections_leave_nothing(serving):
                 await client.recv()
 
         def ours():
-            return sum(type(item).__module__.startswith("twoway.") for item in gc.get_objects())
+            return sum(str(type(item).__module__).startswith("twoway.") for item in gc.get_objects())
 
         await cycle()  # what is made once and kept
         await settle()
