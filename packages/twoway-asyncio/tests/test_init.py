@@ -14,9 +14,12 @@ OWN = [
     "Router",
     "Server",
     "ServerConnection",
+    "backoff",
     "connect",
+    "process_exception",
     "route",
     "serve",
+    "unix_connect",
     "unix_route",
 ]
 

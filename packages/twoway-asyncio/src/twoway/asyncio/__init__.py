@@ -3,7 +3,9 @@ WebSocket clients and servers for asyncio.
 
 | module | holds |
 |---|---|
-| `_client` | `connect` and `ClientConnection` |
+| `_client` | `connect`, `unix_connect` and `ClientConnection` |
+| `_reconnect` | connecting again: back-off, which failures pass, the iterator |
+| `_turns` | one opening handshake at a time for each address |
 | `_server` | `serve`, `Server` and `ServerConnection` |
 | `_broadcast` | one message to many connections |
 | `_router` | dispatch by path |
@@ -29,8 +31,9 @@ from twoway.protocol import (
 )
 
 from ._broadcast import broadcast
-from ._client import ClientConnection, connect
+from ._client import ClientConnection, connect, unix_connect
 from ._connection import Connection
+from ._reconnect import backoff, process_exception
 from ._router import Router, route, unix_route
 from ._server import Server, ServerConnection, serve
 
@@ -58,10 +61,13 @@ __all__ = [
     "ServerConnection",
     "State",
     "WebSocketException",
+    "backoff",
     "broadcast",
     "connect",
+    "process_exception",
     "route",
     "serve",
+    "unix_connect",
     "unix_route",
 ]
 
@@ -72,9 +78,12 @@ for _object in (
     Router,
     Server,
     ServerConnection,
+    backoff,
     connect,
+    process_exception,
     route,
     serve,
+    unix_connect,
     unix_route,
 ):
     _object.__module__ = __name__

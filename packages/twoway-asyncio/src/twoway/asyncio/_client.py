@@ -1,18 +1,24 @@
-"""The client: `connect`."""
+"""The client: `connect` and `unix_connect`."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from inspect import isawaitable
+from os import PathLike
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
 from twoway.deflate import check_compression, enable_client_permessage_deflate
 from twoway.frames import DEFAULT_MAX_SIZE, ClientExtensionFactory
 from twoway.http import HeadersLike, Response
 from twoway.protocol import (
+    Cause,
     ClientOptions,
     ClientProtocol,
     HandshakeFailed,
@@ -25,6 +31,11 @@ from twoway.protocol import (
 )
 
 from ._connection import Connection, make_settings
+from ._reconnect import Policy, ProcessException, Reconnections, backoff, process_exception
+from ._turns import take_turn
+
+#: Headers, or a function that gives them for each attempt.
+HeadersSource: TypeAlias = HeadersLike | Callable[[], HeadersLike | Awaitable[HeadersLike]]
 
 #: Default value of the ``User-Agent`` header.
 USER_AGENT = f"Python/{sys.version_info[0]}.{sys.version_info[1]} twoway"
@@ -39,6 +50,7 @@ class ClientConnection(Connection):
     """
 
     protocol: ClientProtocol
+    _closing: asyncio.Task[None]  # since _close_in_background, so that it is not lost
 
     def __init__(self, protocol: ClientProtocol, **kwargs: Any) -> None:
         super().__init__(protocol, **kwargs)
@@ -59,6 +71,10 @@ class ClientConnection(Connection):
             self._changed()
         await self._opened
         if self.protocol.handshake_exc is not None:
+            if self.protocol.cause is Cause.VANISHED:  # what `process_exception` looks for
+                source = self.protocol.handshake_exc.__cause__ or self.protocol.handshake_exc
+                source.__cause__ = EOFError("connection closed by the server")
+                del source
             try:
                 raise self.protocol.handshake_exc
             finally:
@@ -70,6 +86,25 @@ class ClientConnection(Connection):
         if isinstance(event, (Response, HandshakeFailed)) and not self._opened.done():
             self._opened.set_result(None)
 
+    def _close_in_background(self) -> None:
+        """Close although nobody waits; any thread may call this, with a loop that has ended, too."""
+        if self._closed.done():
+            return
+        try:
+            running = asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            running = False
+        if running:
+            self._closing = self._loop.create_task(self.close())
+            self._closing.add_done_callback(self._closed_in_background)
+        else:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._close_in_background)
+
+    def _closed_in_background(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():  # the program ends before the closing handshake does
+            self.abort()
+
 
 class connect:
     """
@@ -80,15 +115,42 @@ class connect:
         async with connect("ws://localhost:8765/") as websocket:
             await websocket.send("Hello!")
 
+    Or iterate over it, to connect again whenever a connection has ended or could not be made:
+
+        async for websocket in connect("ws://localhost:8765/"):
+            try:
+                await websocket.send("Hello!")
+                ...
+            except ConnectionClosed:
+                continue
+
+    Each step closes the connection before, and gives the next one. When the loop is left, by ``break`` or by an
+    exception, its connection is closed in the background. Failures that `process_exception` takes for transient are
+    logged in one line, and repeated after a time; the rest is raised. After a connection that this side closed, the
+    next attempt is made at once.
+
     Args:
         uri: ``ws://`` or ``wss://``; IRIs are converted.
         origin: Value of the ``Origin`` header; None for none.
         extensions: Factories of extensions to offer, preferred ones first.
         subprotocols: Subprotocols to offer, preferred ones first.
         compression: ``"deflate"`` adds permessage-deflate to ``extensions``, unless they have it; None does not.
-        additional_headers: Further headers of the request.
+        additional_headers: Further headers of the request, or a function that gives them, called for each attempt;
+            it may be a coroutine function.
         user_agent_header: Value of the ``User-Agent`` header; None for none.
-        open_timeout: For all until the connection is open: TCP, TLS, handshake; seconds, None for no limit.
+        process_exception: Called with the failure of an attempt when iterating; gives None to try again, or the
+            exception to raise. Only this and the next two arguments are about iterating.
+        reconnect_delays: Called for an iterator of times to wait between attempts, again after each connection that
+            was open; seconds. When it ends, the last failure is raised. The default is `backoff`. ``Retry-After``
+            of the server makes a wait longer, up to 90 seconds.
+        max_attempts: Number of attempts after which the last failure is raised, if all failed; >= 1, None for no
+            limit.
+        on_state: Called with ``"connecting"``, ``"connected"``, ``"disconnected"`` or ``"waiting"``, and an exception
+            or None: why the attempt or the connection ended, and why the next one has to wait. What it raises is
+            logged.
+        serialize_connecting: Whether to wait while another connection, made with this option in this event loop, is
+            in its opening handshake with the same address and port; this counts against ``open_timeout``.
+        open_timeout: For all until the connection is open: headers, TCP, TLS, handshake; seconds, None for no limit.
         ping_interval: From one keepalive ping to the next; seconds, None for no pings.
         ping_timeout: From a ping to a sign of life; seconds, None to wait for ever.
         close_timeout: For all that comes after the first Close frame; seconds, None for no limit.
@@ -98,8 +160,9 @@ class connect:
         write_limit: High-water mark, or high and low mark, of bytes that wait to be written.
         logger: Gets what happens; None takes the logger ``twoway.client``.
         create_connection: Makes the connection; None takes `ClientConnection`.
-        **kwargs: For ``loop.create_connection``: ``ssl``, ``sock``, ``local_addr``, and ``host``, ``port`` and
-            ``server_hostname`` to connect elsewhere than the URI says.
+        **kwargs: For ``loop.create_connection``: ``ssl``, ``local_addr``, ``sock``, a connected socket that is used
+            for one connection and closed, and ``host`` and ``port`` to connect elsewhere than the URI says, which
+            still is what the ``Host`` header and, without ``server_hostname``, the certificate must name.
 
     Raises:
         InvalidURI: ``uri`` is not a WebSocket URI; a caller's bug.
@@ -110,7 +173,7 @@ class connect:
         ValueError: An argument is out of range; a caller's bug.
 
     Spec:
-        RFC 6455 §4.1.
+        RFC 6455 §4.1, §7.2.3.
     """
 
     def __init__(
@@ -121,8 +184,13 @@ class connect:
         extensions: Sequence[ClientExtensionFactory] | None = None,
         subprotocols: Sequence[str] | None = None,
         compression: str | None = "deflate",
-        additional_headers: HeadersLike | None = None,
+        additional_headers: HeadersSource | None = None,
         user_agent_header: str | None = USER_AGENT,
+        process_exception: ProcessException = process_exception,
+        reconnect_delays: Callable[[], Iterator[float]] = backoff,
+        max_attempts: int | None = None,
+        on_state: Callable[[str, BaseException | None], None] | None = None,
+        serialize_connecting: bool = False,
         open_timeout: float | None = 10,
         ping_interval: float | None = 20,
         ping_timeout: float | None = 20,
@@ -144,7 +212,7 @@ class connect:
             origin=origin,
             extensions=tuple(extensions or ()),
             subprotocols=subprotocols or (),
-            additional_headers=additional_headers or (),
+            additional_headers=() if callable(additional_headers) else additional_headers or (),
             user_agent_header=user_agent_header,
             open_timeout=open_timeout,
             ping_interval=ping_interval,
@@ -158,6 +226,12 @@ class connect:
         )
         self._make = create_connection or ClientConnection
         self._settings = make_settings(max_queue, write_limit, self._logger)
+        self._headers = additional_headers if callable(additional_headers) else None
+        self._policy = Policy(process_exception, reconnect_delays, max_attempts)
+        if on_state is not None and not callable(on_state):
+            raise TypeError(f"on_state must be callable or None, not {type(on_state).__name__}")
+        self._on_state = on_state
+        self._serialize = serialize_connecting
         self._kwargs = kwargs
         self._connection: ClientConnection  # since __aenter__
 
@@ -176,16 +250,55 @@ class connect:
         """Close the connection."""
         await self._connection.close()
 
+    def __aiter__(self) -> Reconnections:
+        """
+        Connect, and connect again.
+
+        Returns:
+            An iterator without end; its ``aclose()`` waits until the connection is closed.
+
+        Raises:
+            ValueError: There is a ``sock``, which serves for one connection only; a caller's bug.
+        """
+        if self._kwargs.get("sock") is not None:
+            raise ValueError("sock must be None to connect again and again: a socket serves for one connection")
+        return Reconnections(self, self._policy)
+
     async def _connect(self) -> ClientConnection:
+        self._tell("connecting", None)
         try:
-            async with asyncio.timeout(self._options.open_timeout):
+            connection = await self._connect_in_time()
+        except BaseException as exc:
+            self._tell("disconnected", exc)
+            raise
+        self._tell("connected", None)
+        if self._on_state is not None:
+            connection._closed.add_done_callback(partial(self._tell_disconnected, connection.protocol))
+        return connection
+
+    async def _connect_in_time(self) -> ClientConnection:
+        timeout = asyncio.timeout(self._options.open_timeout)
+        try:
+            async with timeout:
                 return await self._open()
         except TimeoutError as exc:
+            if not timeout.expired():  # the one of TCP
+                raise
             raise TimeoutError(f"opening handshake with {self._target} timed out") from exc
 
     async def _open(self) -> ClientConnection:
+        new_connection = partial(self._new_connection, await self._current_options())
+        arguments = self._transport_arguments()
+        if not self._serialize:
+            return await self._open_transport(new_connection, arguments)
+        return await take_turn(partial(self._open_transport, new_connection), arguments)
+
+    async def _open_transport(
+        self, new_connection: Callable[[], ClientConnection], arguments: dict[str, Any]
+    ) -> ClientConnection:
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(self._new_connection, **self._transport_arguments())
+        create = loop.create_unix_connection if "path" in arguments else loop.create_connection
+        _, connection = await create(new_connection, **arguments)
         try:
             await connection.handshake()
         except BaseException:  # refused, cancelled, or an argument that fits no header
@@ -194,9 +307,33 @@ class connect:
             raise
         return connection
 
-    def _new_connection(self) -> ClientConnection:
+    async def _current_options(self) -> ClientOptions:
+        if self._headers is None:
+            return self._options
+        headers = self._headers()
+        if isawaitable(headers):
+            headers = await headers
+        return replace(self._options, additional_headers=headers)
+
+    def _new_connection(self, options: ClientOptions) -> ClientConnection:
         now = asyncio.get_running_loop().time()
-        return self._make(ClientProtocol(self._target, self._options, now), **self._settings)
+        return self._make(ClientProtocol(self._target, options, now), **self._settings)
+
+    def _tell(self, state: str, exc: BaseException | None) -> None:
+        """Tell the state to whoever wants to know; no error of theirs ends a connection."""
+        if self._on_state is not None:
+            try:
+                self._on_state(state, exc)
+            except Exception:
+                self._logger.error("on_state failed", exc_info=True)
+
+    def _tell_disconnected(self, protocol: ClientProtocol, closed: asyncio.Future[None]) -> None:
+        self._tell("disconnected", protocol.close_exc)
+
+    def _announce(self, line: str, exc: Exception) -> None:
+        """Tell that we wait before the next attempt."""
+        self._logger.info("%s", f"{self._target.origin[1]}:{self._target.port}: {line}")
+        self._tell("waiting", exc)
 
     def _transport_arguments(self) -> dict[str, Any]:
         target, kwargs = self._target, dict(self._kwargs)
@@ -208,10 +345,35 @@ class connect:
                 raise ValueError("ssl must not be None for a wss:// URI")
         elif kwargs.get("ssl") is not None:
             raise ValueError("ssl must be None for a ws:// URI")
-        if kwargs.get("sock") is None:
+        if kwargs.get("sock") is None and "path" not in kwargs:
             kwargs.setdefault("host", target.host)
             kwargs.setdefault("port", target.port)
         return kwargs
+
+
+class unix_connect(connect):
+    """
+    Connect to a WebSocket server on a Unix socket; otherwise like `connect`.
+
+    Args:
+        path: Of the socket, or the name of an abstract one after a NUL character; None if there is ``sock``.
+        uri: What the handshake asks for; None takes ``ws://localhost/``, or with ``ssl`` ``wss://localhost/``.
+        **kwargs: As for `connect`; those that go on to the event loop are for ``loop.create_unix_connection``.
+
+    Raises:
+        InvalidURI: ``uri`` is not a WebSocket URI; a caller's bug.
+        ValueError: An argument is out of range; a caller's bug.
+
+    Spec:
+        RFC 6455 §4.1.
+    """
+
+    def __init__(self, path: str | bytes | PathLike[str] | None = None, uri: str | None = None, **kwargs: Any) -> None:
+        if uri is None:
+            uri = "ws://localhost/" if kwargs.get("ssl") is None else "wss://localhost/"
+        if (path is None) is (kwargs.get("sock") is None):
+            raise ValueError("path must be given, or else sock")
+        super().__init__(uri, path=path, **kwargs)
 
 
 def tls_timeouts(options: Options) -> dict[str, float]:
