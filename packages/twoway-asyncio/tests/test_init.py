@@ -14,12 +14,14 @@ OWN = [
     "Router",
     "Server",
     "ServerConnection",
+    "ShutdownReport",
     "backoff",
     "connect",
     "process_exception",
     "route",
     "serve",
     "unix_connect",
+    "unix_serve",
     "unix_route",
 ]
 

@@ -9,8 +9,7 @@ import ssl
 
 import pytest
 
-from twoway.asyncio import connect, serve
-from twoway.asyncio._server import unix_serve
+from twoway.asyncio import connect, serve, unix_serve
 
 unix_only = pytest.mark.skipif(not hasattr(socket, "AF_UNIX") or os.name == "nt", reason="no Unix sockets here")
 
@@ -97,9 +96,11 @@ async def test_several_servers_share_a_port():
 
     async with serve(greeter("first"), "127.0.0.1", 0, reuse_port=True) as server:
         port = server.sockets[0].getsockname()[1]
-        async with serve(greeter("second"), "127.0.0.1", port, reuse_port=True):
-            async with connect(f"ws://127.0.0.1:{port}/") as client:
-                await client.wait_closed()
+        async with (
+            serve(greeter("second"), "127.0.0.1", port, reuse_port=True),
+            connect(f"ws://127.0.0.1:{port}/") as client,
+        ):
+            await client.wait_closed()
         greeters.clear()
         async with connect(f"ws://127.0.0.1:{port}/") as client:
             await client.wait_closed()

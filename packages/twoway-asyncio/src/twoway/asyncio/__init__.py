@@ -6,7 +6,9 @@ WebSocket clients and servers for asyncio.
 | `_client` | `connect`, `unix_connect` and `ClientConnection` |
 | `_reconnect` | connecting again: back-off, which failures pass, the iterator |
 | `_turns` | one opening handshake at a time for each address |
-| `_server` | `serve`, `Server` and `ServerConnection` |
+| `_server` | `serve`, `unix_serve`, `Server` and `ServerConnection` |
+| `_limits` | how many connections a server takes |
+| `_shutdown` | what `Server.shutdown` does |
 | `_broadcast` | one message to many connections |
 | `_router` | dispatch by path |
 | `_connection` | what both sides have in common, on an asyncio transport |
@@ -35,7 +37,8 @@ from ._client import ClientConnection, connect, unix_connect
 from ._connection import Connection
 from ._reconnect import backoff, process_exception
 from ._router import Router, route, unix_route
-from ._server import Server, ServerConnection, serve
+from ._server import Server, ServerConnection, serve, unix_serve
+from ._shutdown import ShutdownReport
 
 __all__ = [
     "Cause",
@@ -59,6 +62,7 @@ __all__ = [
     "Router",
     "Server",
     "ServerConnection",
+    "ShutdownReport",
     "State",
     "WebSocketException",
     "backoff",
@@ -69,6 +73,7 @@ __all__ = [
     "serve",
     "unix_connect",
     "unix_route",
+    "unix_serve",
 ]
 
 for _object in (
@@ -78,6 +83,7 @@ for _object in (
     Router,
     Server,
     ServerConnection,
+    ShutdownReport,
     backoff,
     connect,
     process_exception,
@@ -85,5 +91,6 @@ for _object in (
     serve,
     unix_connect,
     unix_route,
+    unix_serve,
 ):
     _object.__module__ = __name__

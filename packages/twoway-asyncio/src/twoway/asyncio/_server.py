@@ -32,6 +32,8 @@ from twoway.protocol import (
 
 from ._client import USER_AGENT, tls_timeouts
 from ._connection import Connection, make_settings
+from ._limits import Admission, ConnectionLimits
+from ._shutdown import Shutdown, ShutdownReport, check_duration
 
 
 class ServerConnection(Connection):
@@ -75,16 +77,21 @@ class ServerConnection(Connection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the loss of the transport; asyncio calls this."""
-        super().connection_lost(exc)
-        self.server._discard(self)
+        try:
+            super().connection_lost(exc)
+        finally:
+            self.server._discard(self)
 
     def _handle(self, event: object) -> None:
         super()._handle(event)
         if isinstance(event, Request):
             self.server._begin(self)
         elif isinstance(event, HandshakeFailed):
-            if not isinstance(event.error, InvalidStatus):  # that was our wish
+            if not (
+                isinstance(event.error, InvalidStatus) or self.server._admission.refuses(self)
+            ):  # that was our wish
                 self.logger.info("%s", f"opening handshake failed: {event.error}")
+            self.server._admission.answered(self)
             self._stop_opening()
         elif isinstance(event, Closed) and event.error.cause is Cause.REMOTE_ERROR and self.protocol.close_sent:
             self.logger.info("%s", f"connection failed: {event.error}")
@@ -99,6 +106,7 @@ class ServerConnection(Connection):
         """Send the answer to the opening handshake, unless the client has gone or the time is over."""
         if self.protocol.state is State.CONNECTING:
             self.protocol.send_response(response, self._loop.time())
+            self.server._admission.answered(self)
             self._changed()
 
 
@@ -126,6 +134,7 @@ class Server:
         select_subprotocol: SelectSubprotocol | None,
         create_connection: type[ServerConnection],
         settings: dict[str, Any],
+        connection_limits: ConnectionLimits,
         logger: LoggerLike,
     ) -> None:
         self.logger = logger
@@ -136,11 +145,16 @@ class Server:
         self._select_subprotocol = select_subprotocol
         self._make = create_connection
         self._settings = settings
+        self._admission = Admission(connection_limits, logger)
         self._loop = asyncio.get_running_loop()
         self._server: asyncio.Server  # since `serve` listens
         self._connections: set[ServerConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._handling: set[asyncio.Task[None]] = set()  # those tasks in which the handler runs
         self._closing: asyncio.Task[None] | None = None
+        self._shutdown: Shutdown | None = None
+        self._ending: asyncio.Task[ShutdownReport]  # since `shutdown`
+        self._cut_off = False  # whether nobody may live any more
         self._closed: asyncio.Future[None] = self._loop.create_future()
 
     # Facts
@@ -177,7 +191,7 @@ class Server:
 
     async def start_serving(self) -> None:
         """Accept connections, if ``start_serving=False`` has put that off; harmless when it is done or over."""
-        if self._closing is None:
+        if self._closing is None and self._shutdown is None:
             await self._server.start_serving()
 
     async def serve_forever(self) -> None:
@@ -199,7 +213,8 @@ class Server:
             code: Close code for them; 1000-1003, 1007-1014 or 3000-4999.
             reason: Close reason for them; at most 123 bytes of UTF-8.
 
-        Harmless when the server is closed already. `wait_closed` waits for the end of it.
+        Harmless when the server is closed already. `wait_closed` waits for the end of it, however long handlers
+        take that do not end with their connections; `shutdown` takes a limited time.
 
         Raises:
             TypeError: An argument has the wrong type; a caller's bug.
@@ -209,7 +224,7 @@ class Server:
             RFC 6455 §7.4.1: 1001, going away.
         """
         Close(code, reason).serialize()
-        if self._closing is not None:
+        if self._closing is not None or self._shutdown is not None:
             return
         self._server.close()
         for connection in list(self._connections):
@@ -219,6 +234,50 @@ class Server:
                 connection.protocol.close(code, reason, now=self._loop.time())
                 connection._changed()
         self._closing = self._loop.create_task(self._finish())
+
+    async def shutdown(
+        self, grace: float = 10, spread: float = 0, code: int = CloseCode.GOING_AWAY, reason: str = ""
+    ) -> ShutdownReport:
+        """
+        Close the server in a limited time, gently at first.
+
+        No new connections are accepted at once, handshakes under way get 503, connections are closed one after the
+        other. When ``grace`` is over, handlers that still run are cancelled and connections that are left are
+        dropped. Handlers have one more second to clean up; who ignores that is left alone and logged, so that this
+        never takes longer than ``grace`` and that second.
+
+        To be called once: further calls wait for the first one. Cancelling a call does not stop the shutdown. A
+        handler that waits for it waits for itself, until it is cancelled; let a task of its own do that.
+
+        Args:
+            grace: How long handlers and connections may take to end; seconds, >= 0.
+            spread: Over how long the Close frames are spread, so that clients do not reconnect all at once;
+                seconds, 0 to ``grace``.
+            code: Close code; 1000-1003, 1007-1014 or 3000-4999.
+            reason: Close reason; at most 123 bytes of UTF-8.
+
+        Returns:
+            How the connections and handlers ended.
+
+        Raises:
+            TypeError: An argument has the wrong type; a caller's bug.
+            ValueError: An argument is out of range; a caller's bug.
+
+        Spec:
+            RFC 6455 §7.1.2, §7.4.1: 1001, going away; §7.2.3: clients should not reconnect all at once.
+        """
+        close = Close(code, reason)
+        close.serialize()
+        check_duration("grace", grace)
+        check_duration("spread", spread, grace)
+        if self._shutdown is None:
+            self._server.close()
+            self._shutdown = Shutdown(self, close, grace, spread)
+            for connection in list(self._connections):
+                if connection.state is State.CONNECTING and connection.request is not None:
+                    self._refuse(connection)
+            self._ending = self._loop.create_task(self._shutdown.run())
+        return await asyncio.shield(self._ending)
 
     async def wait_closed(self) -> None:
         """Wait until the server is closed, its connections have ended and their handlers have returned."""
@@ -238,11 +297,17 @@ class Server:
     async def _finish(self) -> None:
         # Transports that are accepted, but not made known yet, come to life in the next iteration: `_add` refuses them.
         await asyncio.sleep(0)
-        while self._connections or self._tasks:
-            waits = [connection.wait_closed() for connection in self._connections]
-            await asyncio.gather(*waits, *self._tasks, return_exceptions=True)
-            await asyncio.sleep(0)  # what ended leaves the sets in callbacks, and gather need not let them run
-        self._closed.set_result(None)
+        while waits := {*self._tasks, *(connection._closed for connection in self._connections)}:
+            await asyncio.wait(waits)  # does not cancel them when `shutdown` cancels this
+            await asyncio.sleep(0)  # what ended leaves the sets in callbacks
+        self._end()
+
+    def _end(self) -> None:
+        """Say that the server is closed."""
+        if self._closing is not None and self._closing is not asyncio.current_task():
+            self._closing.cancel()
+        if not self._closed.done():
+            self._closed.set_result(None)
 
     # Connections
 
@@ -252,23 +317,35 @@ class Server:
 
     def _add(self, connection: ServerConnection) -> None:
         self._connections.add(connection)
-        if self._closing is not None:
+        admitted = self._admission.enter(connection, connection.remote_address, self._loop.time())
+        if not admitted or self._cut_off or (self._closing is not None and self._shutdown is None):
             connection.abort()
 
     def _discard(self, connection: ServerConnection) -> None:
         self._connections.discard(connection)
+        self._admission.leave(connection)
 
     def _begin(self, connection: ServerConnection) -> None:
         """Start the task of a connection, now that there is a request; before, a connection costs no task."""
+        if self._shutdown is not None or self._admission.refuses(connection):
+            self._refuse(connection)
+            return
         connection._opening = task = self._loop.create_task(self._run(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def _refuse(self, connection: ServerConnection) -> None:
-        if connection.protocol.request is None:
+        """Answer 503 (RFC 9110 §15.6.4), if there is a request to answer."""
+        if connection.request is None:
             connection.abort()
+        elif self._admission.refuses(connection):
+            response = connection.respond(503, "Too many connections.\n")
+            response.headers["Retry-After"] = "1"
+            connection._answer(response)
         else:
             connection._answer(connection.respond(503, "Server is shutting down.\n"))
+            if self._shutdown is not None:
+                self._shutdown.note_refusal(connection)
 
     async def _run(self, connection: ServerConnection) -> None:
         try:
@@ -303,6 +380,9 @@ class Server:
     async def _handle(self, connection: ServerConnection) -> None:
         """Run the handler, then close: with 1011 when it raised, else with 1000."""
         code = CloseCode.NORMAL_CLOSURE
+        task = asyncio.current_task()
+        assert task is not None
+        self._handling.add(task)
         try:
             await self._handler(connection)
         except ConnectionClosed as exc:
@@ -314,6 +394,8 @@ class Server:
             code = self._log_handler(exc)  # something else was cancelled, for which the handler waited
         except Exception as exc:
             code = self._log_handler(exc)
+        finally:
+            self._handling.discard(task)
         await connection.close(code)
 
     def _log_handler(self, exc: BaseException) -> CloseCode:
@@ -374,6 +456,9 @@ class serve:
         max_queue: High-water mark, or high and low mark, of received messages that wait; None for no limit.
         write_limit: High-water mark, or high and low mark, of bytes that wait to be written.
         limits: What the request may be at most; None takes the defaults of `HTTPLimits`.
+        max_connections: Connections at a time; None for no limit. Further ones get 503.
+        max_connections_per_address: The same for each IPv4 address and each IPv6 network of 64 bits.
+        max_handshakes: Connections at a time whose request is not answered yet; None for no limit.
         logger: Gets what happens; None takes the logger ``twoway.server``.
         create_connection: Makes the connections; None takes `ServerConnection`.
         **kwargs: For ``loop.create_server``: ``ssl``, ``sock``, ``family``, ``backlog``, ``reuse_port``,
@@ -412,6 +497,9 @@ class serve:
         max_queue: MaxQueue = 16,
         write_limit: int | tuple[int, int | None] = 65536,
         limits: HTTPLimits | None = None,
+        max_connections: int | None = None,
+        max_connections_per_address: int | None = None,
+        max_handshakes: int | None = None,
         logger: LoggerLike | None = None,
         create_connection: type[ServerConnection] | None = None,
         **kwargs: Any,
@@ -452,6 +540,11 @@ class serve:
             select_subprotocol=select_subprotocol,
             create_connection=create_connection or ServerConnection,
             settings=make_settings(max_queue, write_limit, self._logger),
+            connection_limits=ConnectionLimits(
+                max_connections=max_connections,
+                max_connections_per_address=max_connections_per_address,
+                max_handshakes=max_handshakes,
+            ),
             logger=self._logger,
         )
         self._where: dict[str, Any] = {"host": host, "port": port}
