@@ -152,6 +152,14 @@ async def test_pongs_with_wrong_data_are_refused_by_name(ends, data, error):
             await sender.pong(data)
 
 
+async def test_a_pong_that_nobody_asked_for_can_be_sent(serving, wire):
+    async def handler(connection):
+        await connection.pong(b"alive")
+
+    async with serving(handler) as (_, uri), wire.opened(uri) as (reader, _):
+        assert await reader.readexactly(7) == wire.frame(0x8A, b"alive")
+
+
 async def test_a_ping_that_nobody_answers_raises_when_the_connection_ends(ends):
     async with ends() as (sender, receiver):
         receiver.transport.pause_reading()
