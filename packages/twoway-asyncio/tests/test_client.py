@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
+import ssl
 import sys
+from contextlib import asynccontextmanager
+from itertools import repeat
 
 import pytest
+import trustme
 
 from twoway.asyncio import (
     ClientConnection,
@@ -17,6 +22,8 @@ from twoway.asyncio import (
     InvalidURI,
     State,
     connect,
+    serve,
+    unix_connect,
 )
 from twoway.frames import ClientExtensionFactory, Extension
 from twoway.protocol import InvalidHeader, InvalidMessage, SecurityError
@@ -26,7 +33,7 @@ from twoway.protocol import InvalidHeader, InvalidMessage, SecurityError
 def requested(wire):
     """Connect with some options; give the request that arrives."""
 
-    async def requested(path="", **options):
+    async def requested(path="", iri=None, **options):
         requests = []
 
         async def behave(reader, writer):
@@ -35,8 +42,11 @@ def requested(wire):
             writer.write(wire.answer(request) + wire.close())
             await reader.read(100)
 
-        async with wire.server(behave) as uri, connect(uri + path, **options) as client:
-            await client.wait_closed()
+        async with wire.server(behave) as uri:
+            if iri is not None:
+                options.update(host="127.0.0.1", port=int(uri.strip("/").rpartition(":")[2]))
+            async with connect(iri or uri + path, **options) as client:
+                await client.wait_closed()
         return requests[0]
 
     return requested
@@ -200,6 +210,200 @@ async def test_it_can_use_a_socket_that_is_connected(serving):
 async def test_a_local_address_can_be_chosen(serving):
     async with serving() as (_, uri), connect(uri, local_addr=("127.0.0.1", 0)) as client:
         assert client.local_address[0] == "127.0.0.1"
+
+
+async def test_a_socket_can_be_used_over_tls(serving, tls):
+    async with serving(ssl=tls.server) as (server, _):
+        sock = socket.create_connection(server.sockets[0].getsockname())
+        async with connect("wss://localhost/", sock=sock, ssl=tls.client) as client:
+            await client.send("x")
+            assert await client.recv() == "x"
+
+
+@pytest.fixture
+def asked_for():
+    """Give TLS contexts of a server and a client, and the names that clients ask the server for."""
+    authority = trustme.CA()
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost", "example.org", "xn--bcher-kva.example").configure_cert(server)
+    names = []
+    server.sni_callback = lambda _, name, __: names.append(name)
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    return server, client, names
+
+
+async def test_connecting_elsewhere_keeps_host_and_server_name_of_the_uri(serving, asked_for):
+    context, client, names = asked_for
+
+    def process_request(connection, request):
+        return connection.respond(200, request.headers["Host"])
+
+    async with serving(ssl=context, process_request=process_request) as (server, _):
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(InvalidStatus) as caught:
+            await connect("wss://example.org:444/", host="127.0.0.1", port=port, ssl=client)
+    assert caught.value.response.body == b"example.org:444"
+    assert names == ["example.org"]
+
+
+async def test_the_name_that_the_certificate_must_have_can_be_chosen(serving, asked_for):
+    context, client, names = asked_for
+    async with serving(ssl=context) as (server, _):
+        port = server.sockets[0].getsockname()[1]
+        elsewhere = {"host": "127.0.0.1", "port": port, "ssl": client}
+        async with connect("wss://other.example/", server_hostname="localhost", **elsewhere) as websocket:
+            await websocket.send("x")
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await connect("wss://other.example/", **elsewhere)
+    assert names == ["localhost", "other.example"]
+
+
+async def test_an_iri_is_asked_for_in_ascii(requested):
+    uri = "ws://bücher.example/straße/✓?größe=ä&x=%20"
+    request = await requested(iri=uri)
+    assert request.startswith("GET /stra%C3%9Fe/%E2%9C%93?gr%C3%B6%C3%9Fe=%C3%A4&x=%20 HTTP/1.1\r\n")
+    assert "\r\nHost: xn--bcher-kva.example\r\n" in request
+
+
+async def test_an_iri_names_its_server_in_ascii_over_tls(serving, asked_for):
+    context, client, names = asked_for
+    async with serving(ssl=context) as (server, _):
+        port = server.sockets[0].getsockname()[1]
+        async with connect("wss://bücher.example/", host="127.0.0.1", port=port, ssl=client) as websocket:
+            await websocket.send("x")
+            assert await websocket.recv() == "x"
+    assert names == ["xn--bcher-kva.example"]
+
+
+# Headers for each attempt
+
+
+@pytest.mark.parametrize("kind", ["function", "coroutine function"])
+async def test_headers_can_be_made_for_each_attempt(serving, kind):
+    seen = []
+    tokens = iter("abc")
+
+    def headers():
+        return {"Authorization": f"Bearer {next(tokens)}"}
+
+    async def headers_later():
+        await asyncio.sleep(0)
+        return headers()
+
+    def process_request(connection, request):
+        seen.append(request.headers["Authorization"])
+        return connection.respond(503, "") if len(seen) < 3 else None
+
+    async with serving(process_request=process_request) as (_, uri):
+        source = headers if kind == "function" else headers_later
+        async for client in connect(uri, additional_headers=source, reconnect_delays=lambda: repeat(0)):
+            assert client.request.headers["Authorization"] == "Bearer c"
+            break
+        await client.wait_closed()
+    assert seen == ["Bearer a", "Bearer b", "Bearer c"]
+
+
+async def test_headers_that_cannot_be_made_or_sent_raise(serving):
+    def fail():
+        raise LookupError("no token")
+
+    async with serving() as (_, uri):
+        with pytest.raises(LookupError, match="no token"):
+            await connect(uri, additional_headers=fail)
+        with pytest.raises(ValueError):
+            await connect(uri, additional_headers=lambda: {"A": "\r\n"})
+        with pytest.raises(TypeError):
+            await connect(uri, additional_headers=lambda: 1)
+
+
+async def test_making_headers_counts_against_open_timeout():
+    with pytest.raises(TimeoutError):
+        await connect("ws://localhost:1/", additional_headers=asyncio.Event().wait, open_timeout=0.01)
+
+
+async def test_a_timeout_of_somebody_else_is_not_said_to_be_that_of_the_handshake():
+    def fail():
+        raise TimeoutError("token server")
+
+    with pytest.raises(TimeoutError, match="^token server$"):
+        await connect("ws://localhost:1/", additional_headers=fail)
+
+
+# Unix sockets
+
+
+@pytest.fixture
+def unix(tmp_path):
+    """Run an echo server on a Unix socket; give its path."""
+
+    @asynccontextmanager
+    async def unix(**options):
+        async def echo(websocket):
+            async for message in websocket:
+                await websocket.send([message, websocket.request.headers["Host"], websocket.request.path])
+
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(str(tmp_path / "socket"))
+        async with serve(echo, sock=sock, **options):
+            yield tmp_path / "socket"
+
+    return unix
+
+
+@pytest.mark.parametrize("kind", [str, bytes, None])
+async def test_it_connects_to_a_unix_socket(unix, kind):
+    async with unix() as path:
+        given = path if kind is None else os.fsencode(path) if kind is bytes else str(path)
+        async with unix_connect(given) as client:
+            assert isinstance(client, ClientConnection)
+            await client.send("x ")
+            assert await client.recv() == "x localhost/"
+
+
+async def test_a_uri_says_what_to_ask_for_on_a_unix_socket(unix):
+    async with unix() as path, unix_connect(path, "ws://example.org/chat") as client:
+        await client.send("")
+        assert await client.recv() == "example.org/chat"
+
+
+async def test_a_unix_socket_over_tls(unix, tls):
+    async with unix(ssl=tls.server) as path, unix_connect(path, ssl=tls.client) as client:
+        await client.send("x ")
+        assert await client.recv() == "x localhost/"
+        assert client.transport.get_extra_info("ssl_object") is not None
+
+
+async def test_a_unix_socket_that_is_connected(unix):
+    async with unix() as path:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(str(path))
+        sock.setblocking(False)
+        async with unix_connect(sock=sock) as client:
+            await client.send("x ")
+            assert await client.recv() == "x localhost/"
+
+
+async def test_it_connects_to_a_unix_socket_again_and_again(unix):
+    async with unix() as path:
+        seen = []
+        async for client in unix_connect(path, serialize_connecting=True):
+            seen.append(client)
+            if len(seen) == 2:
+                break
+        await client.wait_closed()
+
+
+async def test_nobody_listens_on_a_unix_socket(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        await unix_connect(tmp_path / "nothing")
+
+
+def test_a_unix_socket_needs_a_path_or_a_socket():
+    with pytest.raises(ValueError, match="path"):
+        unix_connect()
+    with socket.socket(socket.AF_UNIX) as sock, pytest.raises(ValueError, match="path"):
+        unix_connect("socket", sock=sock)
 
 
 # Wrong arguments
