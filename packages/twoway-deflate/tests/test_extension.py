@@ -53,6 +53,7 @@ def test_engines_understand_each_other(
         )
 
 
+@pytest.mark.feature("tune the memory of compression")
 @pytest.mark.parametrize("memory", ["low", "balanced", "high"])
 @pytest.mark.parametrize("forgets", [False, True])
 def test_presets_and_releases(
@@ -66,6 +67,7 @@ def test_presets_and_releases(
             assert receiver.release()
 
 
+@pytest.mark.feature("tune the memory of compression")
 @pytest.mark.parametrize(
     "settings", [{"level": 0}, {"level": 1, "memLevel": 1}, {"level": 2, "memLevel": 9}, {"level": 3, "strategy": 0}]
 )
@@ -75,6 +77,7 @@ def test_knobs(pair: MakePair, messages: list[bytes], engine: Engine, settings: 
         assert exchange(sender, receiver, message) == message
 
 
+@pytest.mark.feature("compression: permessage-deflate")
 @given(
     st.lists(
         st.tuples(st.lists(st.binary(max_size=200), min_size=1, max_size=4), st.sampled_from([True, False, None]))
@@ -115,6 +118,7 @@ def decode_bytes(*payloads: str, takeover: bool = True) -> list[bytes]:
     return [extension.decode(frame).data for frame in frames]
 
 
+@pytest.mark.feature("compression: permessage-deflate")
 def test_rfc_one_block() -> None:
     """§7.2.3.1"""
     assert decode_bytes("f248cdc9c90700") == [b"Hello"]
@@ -122,6 +126,7 @@ def test_rfc_one_block() -> None:
     assert extension.encode(Frame(Opcode.TEXT, b"Hello"), compress=True).data == HELLO
 
 
+@pytest.mark.feature("compression: permessage-deflate")
 def test_rfc_fragments() -> None:
     """§7.2.3.1: the same, in two frames."""
     extension = PerMessageDeflate(False, False, 15, 15)
@@ -130,6 +135,7 @@ def test_rfc_fragments() -> None:
     assert first.data + second.data == b"Hello"
 
 
+@pytest.mark.feature("compression: permessage-deflate")
 def test_rfc_sharing_the_window() -> None:
     """§7.2.3.2"""
     assert decode_bytes("f248cdc9c90700", "f200110000") == [b"Hello", b"Hello"]
@@ -164,6 +170,7 @@ def test_rfc_empty_message() -> None:
 # What is compressed.
 
 
+@pytest.mark.feature("choose compression for each message")
 @pytest.mark.parametrize(
     ("size", "threshold", "answer", "compress", "expected"),
     [
@@ -193,6 +200,7 @@ def test_what_is_compressed(
     assert extension.encode_shared(frame, compress=compress).rsv1 is expected
 
 
+@pytest.mark.feature("choose compression for each message")
 def test_default_threshold() -> None:
     extension = PerMessageDeflate(False, False, 12, 12)
     assert not extension.encode(Frame(Opcode.TEXT, b"x" * (DEFAULT_THRESHOLD - 1))).rsv1
@@ -217,6 +225,7 @@ def test_the_first_frame_decides_for_the_message(compressed: bool) -> None:
     assert exchange(sender, receiver, LONG) == LONG
 
 
+@pytest.mark.feature("compression: permessage-deflate")
 def test_messages_of_both_kinds_in_turns() -> None:
     sender, receiver = make(), make()
     for compress in (True, False, True, True, False, False, True):
@@ -317,6 +326,7 @@ def test_close() -> None:
 # One frame for many connections.
 
 
+@pytest.mark.feature("broadcast")
 def test_a_shared_frame_is_for_all_with_an_equal_key(engine: Engine, messages: list[bytes]) -> None:
     ends = [(make(engine=engine.name), make()) for _ in range(3)]
     # The third one is asked to forget by its client, which does not change a frame that refers to nothing.

@@ -107,6 +107,7 @@ ANSWERS = [
 ]
 
 
+@pytest.mark.feature("negotiate extensions")
 @pytest.mark.parametrize(("options", "offer", "answer", "expected"), ANSWERS)
 def test_answers_of_a_server(
     options: dict[str, object], offer: str, answer: str, expected: tuple[bool, bool, int, int]
@@ -189,6 +190,7 @@ OFFERS = [
 ]
 
 
+@pytest.mark.feature("negotiate extensions")
 @pytest.mark.parametrize(("options", "offer", "answer", "expected"), OFFERS)
 def test_offers_of_a_client(
     options: dict[str, object], offer: str, answer: str, expected: tuple[bool, bool, int, int]
@@ -216,6 +218,7 @@ def test_answers_that_fail_the_handshake(options: dict[str, object], answer: str
         Client(**options).process_response_params(parameters(answer), [])  # type: ignore[arg-type]
 
 
+@pytest.mark.feature("negotiate extensions")
 @pytest.mark.parametrize("client", OFFERS[7:])
 @pytest.mark.parametrize("server", ANSWERS)
 def test_whatever_our_ends_agree_upon_works(

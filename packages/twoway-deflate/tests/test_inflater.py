@@ -37,6 +37,7 @@ def inflater(engine: Engine) -> Inflater:
 SIZES = [0, 1, 257, 258, 259, 1000, 16384, 65535, 65536, 65537, 131072, 300000]
 
 
+@pytest.mark.feature("limits against hostile peers")
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("kind", ["zeros", "text", "stored"])
 def test_the_limit_is_exact(engine: Engine, size: int, kind: str) -> None:
@@ -50,6 +51,7 @@ def test_the_limit_is_exact(engine: Engine, size: int, kind: str) -> None:
         assert (info.value.limit, info.value.close_code) == (size - 1, 1009)
 
 
+@pytest.mark.feature("limits against hostile peers")
 @pytest.mark.parametrize("limit", [0, 1000, 1 << 20, 4 << 20])
 def test_a_bomb_costs_the_limit_and_a_block(engine: Engine, limit: int) -> None:
     payload = deflate(bytes(64 << 20), 9)
@@ -65,6 +67,7 @@ def test_a_bomb_costs_the_limit_and_a_block(engine: Engine, limit: int) -> None:
     assert peak < limit + (1 << 18)
 
 
+@pytest.mark.feature("limits against hostile peers")
 def test_a_bomb_in_fragments(inflater: Inflater) -> None:
     payload = deflate(bytes(1 << 20))
     room = 5000
@@ -129,6 +132,7 @@ def test_final_blocks_may_refer_to_what_was_before_them(inflater: Inflater) -> N
     assert inflater.inflate(payload, True, None) == text * 2
 
 
+@pytest.mark.feature("limits against hostile peers")
 def test_a_flood_of_final_blocks_ends(inflater: Inflater) -> None:
     assert inflater.inflate(finished(b"") * 1000, True, None) == b""
     with pytest.raises(InvalidPayloadError, match="more than 1024 final blocks"):

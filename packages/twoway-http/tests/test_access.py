@@ -11,6 +11,7 @@ def request(*fields):
     return Request("/", Headers(fields))
 
 
+@pytest.mark.feature("check the Host header, against DNS rebinding")
 @pytest.mark.parametrize(
     ("host", "allowed"),
     [
@@ -32,6 +33,7 @@ def test_allowed_host(host, allowed):
     check_host(request(("Host", host)), ["other.example", allowed])
 
 
+@pytest.mark.feature("check the Host header, against DNS rebinding")
 @pytest.mark.parametrize(
     ("host", "allowed"),
     [
@@ -80,6 +82,7 @@ SITE = "https://example.com"
 PATTERN = re.compile(r"https://[a-z]+\.example\.com")
 
 
+@pytest.mark.feature("check the Origin header")
 @pytest.mark.parametrize(
     ("fields", "origins", "origin"),
     [
@@ -97,6 +100,7 @@ def test_accepted_origin(fields, origins, origin):
     assert check_origin(request(*fields), origins) == origin
 
 
+@pytest.mark.feature("check the Origin header")
 @pytest.mark.parametrize(
     "origin",
     [

@@ -52,6 +52,7 @@ def test_a_malformed_field_shows_no_value(parse_request):
     assert parse_request(LINE + b"nonsense\r\n")[0][1] == "malformed HTTP header line: b'nonsense'"
 
 
+@pytest.mark.feature("limits against hostile peers")
 def test_header_line_limit(parse_request):
     field = b"A: " + b"x" * 17
     assert parse_request(LINE + b"Host: h\r\n" + field + b"\r\n\r\n", max_line=20)[0].headers["A"] == "x" * 17
@@ -60,6 +61,7 @@ def test_header_line_limit(parse_request):
     assert parse_request(LINE + field + b"xx", max_line=20)[0] == expected
 
 
+@pytest.mark.feature("limits against hostile peers")
 def test_header_count_limit(parse_request):
     fields = b"Host: h\r\n" + b"A: b\r\n" * 3
     assert len(parse_request(LINE + fields + b"\r\n", max_headers=4)[0].headers) == 4
@@ -67,6 +69,7 @@ def test_header_count_limit(parse_request):
     assert parse_request(LINE + fields, max_headers=3)[0] == expected
 
 
+@pytest.mark.feature("limits against hostile peers")
 def test_header_bytes_limit(parse_request):
     fields = b"Host: h\r\nA: b\r\n"
     assert len(parse_request(LINE + fields + b"\r\n", max_header_bytes=11)[0].headers) == 2

@@ -156,6 +156,7 @@ def test_nothing_is_kept_after_an_error():
     assert parser.take_rest() == b""
 
 
+@pytest.mark.feature("limits against hostile peers")
 def test_slow_long_lines_are_cheap():
     parser = RequestParser(HTTPLimits(max_line=1_000_000, max_header_bytes=1_000_000))
     parser.receive_data(b"GET /")
@@ -297,6 +298,7 @@ PIECES = [b"\r\n", b"\n", b"\r", b" ", b":", b"GET / HTTP/1.1\r\n", b"HTTP/1.1 2
 PIECES += [b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n", b"0\r\n", b"3\r\n", b"abc", b"Upgrade: x\r\n"]
 
 
+@pytest.mark.feature("limits against hostile peers")
 @given(st.lists(st.sampled_from(PIECES) | st.binary(max_size=5), max_size=12), st.booleans(), st.data())
 def test_only_documented_errors_and_the_same_in_any_chunking(pieces, is_request, data):
     stream = b"".join(pieces)

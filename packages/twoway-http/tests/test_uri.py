@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from twoway.http import Request, URIError, WebSocketURI, parse_uri
 
 
+@pytest.mark.feature("internationalised addresses")
 @pytest.mark.parametrize(
     ("uri", "parsed"),
     [
@@ -133,6 +134,7 @@ def test_only_uri_errors(text):
         assert Request(parsed.resource_name).serialize().count(b"\r\n") == 2
 
 
+@pytest.mark.feature("internationalised addresses")
 @pytest.mark.parametrize(
     ("uri", "host_header"),
     [
@@ -150,6 +152,7 @@ def test_host_header(uri, host_header):
     assert parse_uri(uri).host_header == host_header
 
 
+@pytest.mark.feature("internationalised addresses")
 def test_resource_name():
     assert parse_uri("ws://h/a?b").resource_name == "/a?b"
     assert parse_uri("ws://h").resource_name == "/"

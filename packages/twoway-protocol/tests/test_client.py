@@ -51,6 +51,8 @@ def answer(protocol: ClientProtocol, status: str = "HTTP/1.1 101 Switching Proto
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
+@pytest.mark.feature("opening handshake")
+@pytest.mark.feature("set the Origin and User-Agent headers")
 def test_request() -> None:
     options = ClientOptions(
         origin="https://example.com",
@@ -84,6 +86,7 @@ def test_keys_differ() -> None:
     assert len({ClientProtocol("ws://localhost/").key for _ in range(100)}) == 100
 
 
+@pytest.mark.feature("opening handshake")
 def test_opening() -> None:
     protocol = begin()
     data = answer(protocol)
@@ -134,6 +137,7 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], type[InvalidHandshake]]] = 
 }  # fmt: skip
 
 
+@pytest.mark.feature("opening handshake")
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 def test_bad_answers(name: str, size: int) -> None:
@@ -158,6 +162,7 @@ def test_bad_answers(name: str, size: int) -> None:
     assert closed.error.__cause__ is failed.error
 
 
+@pytest.mark.feature("alter the request, see the response")
 def test_refusal_with_a_body() -> None:
     protocol = begin()
     protocol.receive_data(b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nhel", 1)
@@ -231,6 +236,7 @@ def test_one_request() -> None:
         over.send_request(over.connect())
 
 
+@pytest.mark.feature("alter the request, see the response")
 def test_request_may_be_altered() -> None:
     protocol = ClientProtocol("ws://localhost/")
     request = protocol.connect()
@@ -240,6 +246,7 @@ def test_request_may_be_altered() -> None:
     assert b"\r\nAuthorization: Bearer x\r\n" in b"".join(protocol.data_to_send())
 
 
+@pytest.mark.feature("alter the request, see the response")
 def test_bad_request_of_the_caller_can_be_corrected() -> None:
     protocol = ClientProtocol("ws://localhost/")
     request = protocol.connect()
@@ -254,12 +261,14 @@ def test_bad_request_of_the_caller_can_be_corrected() -> None:
 # Negotiation
 
 
+@pytest.mark.feature("negotiate a subprotocol")
 def test_subprotocol() -> None:
     protocol = begin(ClientOptions(subprotocols=["a", "b"]))
     protocol.receive_data(answer(protocol, Sec_WebSocket_Protocol="b"), 1)
     assert protocol.subprotocol == "b"
 
 
+@pytest.mark.feature("negotiate extensions")
 @pytest.mark.parametrize(
     ("value", "turns"),
     [
@@ -279,6 +288,7 @@ def test_extensions(rot: Any, value: Any, turns: list[int]) -> None:
     assert [extension.turn for extension in protocol.extensions] == turns  # type: ignore[attr-defined]
 
 
+@pytest.mark.feature("negotiate extensions")
 @pytest.mark.parametrize(
     ("value", "message"),
     [

@@ -28,6 +28,8 @@ Make = Callable[..., Any]
 # Receiving
 
 
+@pytest.mark.feature("send a message")
+@pytest.mark.feature("receive a message")
 def test_messages(make_open: Make, side: str, frame: Make) -> None:
     protocol = make_open(side)
     data = frame(protocol, Opcode.TEXT, "é") + frame(protocol, Opcode.BINARY, b"\xff")
@@ -38,6 +40,8 @@ def test_messages(make_open: Make, side: str, frame: Make) -> None:
     assert protocol.data_to_send() == []
 
 
+@pytest.mark.feature("send a message in fragments")
+@pytest.mark.feature("receive a message frame by frame")
 def test_fragments_frame_by_frame(make_open: Make, side: str, frame: Make) -> None:
     protocol = make_open(side, fragments=True)
     protocol.receive_data(frame(protocol, Opcode.TEXT, "a", False), 1)
@@ -48,6 +52,7 @@ def test_fragments_frame_by_frame(make_open: Make, side: str, frame: Make) -> No
     assert protocol.events() == ["whole"]
 
 
+@pytest.mark.feature("send a message")
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_any_buffer(make_open: Make, side: str, frame: Make, kind: Callable[[bytes], Any]) -> None:
     protocol = make_open(side)
@@ -62,6 +67,7 @@ def test_wrong_bytes_of_the_caller(make_open: Make, side: str) -> None:
     assert protocol.state is State.OPEN
 
 
+@pytest.mark.feature("answer pings")
 def test_pings_are_answered(make_open: Make, side: str, frame: Make, sent: Make) -> None:
     protocol = make_open(side)
     protocol.receive_data(frame(protocol, Opcode.PING, b"1") + frame(protocol, Opcode.PING, b"2"), 1)
@@ -69,6 +75,7 @@ def test_pings_are_answered(make_open: Make, side: str, frame: Make, sent: Make)
     assert sent(protocol) == [Pong(b"1"), Pong(b"2")]
 
 
+@pytest.mark.feature("answer pings")
 def test_only_the_newest_ping_is_answered_while_writing_is_paused(
     make_open: Make, side: str, frame: Make, sent: Make
 ) -> None:
@@ -113,6 +120,7 @@ def test_nothing_follows_a_close_frame(make_open: Make, side: str, frame: Make, 
     assert [frame.opcode for frame in sent_frames(protocol)] == [Opcode.CLOSE]
 
 
+@pytest.mark.feature("receive a message")
 def test_messages_arrive_after_our_close_frame(make_open: Make, side: str, frame: Make, closing: Make) -> None:
     protocol = make_open(side)
     protocol.close(now=1)
@@ -122,6 +130,8 @@ def test_messages_arrive_after_our_close_frame(make_open: Make, side: str, frame
     assert protocol.events() == [Close(1000)]
 
 
+@pytest.mark.feature("send pings")
+@pytest.mark.feature("measure latency")
 def test_pongs(make_open: Make, side: str, frame: Make, sent: Make) -> None:
     protocol = make_open(side)
     first, second = protocol.ping("first", now=1), protocol.ping(now=2)
@@ -199,6 +209,8 @@ def test_long_reasons_are_cut(make_open: Make, side: str, sent: Make, monkeypatc
 # Sending
 
 
+@pytest.mark.feature("send a message")
+@pytest.mark.feature("send pongs")
 def test_sending(make_open: Make, side: str, sent: Make) -> None:
     protocol = make_open(side)
     protocol.send_text("é")
@@ -270,6 +282,7 @@ def test_wrong_arguments(
     assert protocol.data_to_send() == []
 
 
+@pytest.mark.feature("send pings")
 def test_pings_in_flight_differ(make_open: Make, side: str) -> None:
     protocol = make_open(side)
     protocol.ping(b"x", now=1)
@@ -280,6 +293,7 @@ def test_pings_in_flight_differ(make_open: Make, side: str) -> None:
 # Extensions
 
 
+@pytest.mark.feature("extensions of one's own")
 def test_extensions_work_in_both_directions(
     make_open: Make, side: str, rot: Any, frame: Make, sent_frames: Make
 ) -> None:
@@ -294,6 +308,7 @@ def test_extensions_work_in_both_directions(
     assert protocol.extensions[0].calls == [False, True, True]
 
 
+@pytest.mark.feature("extensions of one's own")
 def test_extensions_are_closed_once(make_open: Make, side: str, rot: Any) -> None:
     protocol = make_open(side, extensions=[rot()])
     (extension,) = protocol.extensions
@@ -314,6 +329,7 @@ def logger() -> logging.Logger:
     return logger
 
 
+@pytest.mark.feature("logging")
 def test_frames_are_logged(
     make_open: Make, side: str, frame: Make, closing: Make, logger: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -343,6 +359,7 @@ def test_frames_are_logged(
     assert {record.levelno for record in caplog.records} == {logging.DEBUG}
 
 
+@pytest.mark.feature("logging")
 def test_nothing_is_logged_above_debug(
     make_open: Make, side: str, logger: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -26,6 +26,7 @@ from twoway.protocol import (
 Make = Callable[..., Any]
 
 
+@pytest.mark.feature("time limit for the opening handshake")
 def test_client_gives_up_the_opening_handshake() -> None:
     protocol = ClientProtocol("ws://localhost/", ClientOptions(open_timeout=5), now=100)
     protocol.send_request(protocol.connect())
@@ -43,6 +44,7 @@ def test_client_gives_up_the_opening_handshake() -> None:
     assert protocol.next_deadline() is None
 
 
+@pytest.mark.feature("time limit for the opening handshake")
 @pytest.mark.parametrize(
     ("data", "status"),
     [
@@ -91,6 +93,7 @@ def test_no_limits(make_open: Make, side: str) -> None:
     assert ServerProtocol(ServerOptions(open_timeout=None)).next_deadline() is None
 
 
+@pytest.mark.feature("time limit for the closing handshake")
 @pytest.mark.parametrize("first", ["close", "Close frame", "fail", "violation", "handshake"])
 def test_everything_after_the_first_close_is_limited(make_open: Make, side: str, closing: Make, first: str) -> None:
     if first == "handshake":
@@ -122,6 +125,7 @@ def test_everything_after_the_first_close_is_limited(make_open: Make, side: str,
     assert protocol.cause in (cause, Cause.REMOTE_ERROR, Cause.FAILED)
 
 
+@pytest.mark.feature("time limit for the closing handshake")
 def test_close_that_is_not_answered(make_open: Make, side: str) -> None:
     protocol = make_open(side, close_timeout=3)
     protocol.close(now=50)
@@ -133,6 +137,7 @@ def test_close_that_is_not_answered(make_open: Make, side: str) -> None:
     assert (closed.error.code, closed.error.sent) == (1006, Close(1000))
 
 
+@pytest.mark.feature("time limit for the closing handshake")
 def test_tcp_that_is_not_closed(make_open: Make, side: str, closing: Make) -> None:
     protocol = make_open(side, close_timeout=3)
     protocol.close(now=50)
@@ -142,6 +147,7 @@ def test_tcp_that_is_not_closed(make_open: Make, side: str, closing: Make) -> No
     assert (protocol.cause, protocol.close_code) == (Cause.LOCAL_CLOSE, 1000)  # the closing handshake was complete
 
 
+@pytest.mark.feature("keepalive: pings in a quiet time")
 def test_keepalive(make_open: Make, side: str, frame: Make, sent: Make) -> None:
     protocol = make_open(side, ping_interval=20, ping_timeout=10)
     assert protocol.next_deadline() == 20
@@ -156,6 +162,7 @@ def test_keepalive(make_open: Make, side: str, frame: Make, sent: Make) -> None:
     assert [type(item) for item in sent(protocol)] == [Ping]
 
 
+@pytest.mark.feature("heartbeat: a dead peer is noticed")
 def test_heartbeat(make_open: Make, side: str, sent: Make) -> None:
     protocol = make_open(side, ping_interval=20, ping_timeout=10)
     protocol.handle_deadline(20)
@@ -168,6 +175,7 @@ def test_heartbeat(make_open: Make, side: str, sent: Make) -> None:
     assert closed.error.cause is Cause.HEARTBEAT
 
 
+@pytest.mark.feature("heartbeat: a dead peer is noticed")
 @pytest.mark.parametrize("what", ["half a header", "data", "other pong"])
 def test_any_byte_keeps_the_connection_alive(make_open: Make, side: str, frame: Make, what: str) -> None:
     protocol = make_open(side, ping_interval=20, ping_timeout=10)
@@ -190,6 +198,7 @@ def test_no_byte_is_no_sign_of_life(make_open: Make, side: str) -> None:
     assert protocol.cause is Cause.HEARTBEAT
 
 
+@pytest.mark.feature("heartbeat: a dead peer is noticed")
 def test_clock_stands_while_reading_is_paused(make_open: Make, side: str) -> None:
     protocol = make_open(side, ping_interval=20, ping_timeout=10)
     protocol.handle_deadline(20)
@@ -204,6 +213,7 @@ def test_clock_stands_while_reading_is_paused(make_open: Make, side: str) -> Non
     assert protocol.cause is Cause.HEARTBEAT
 
 
+@pytest.mark.feature("heartbeat: a dead peer is noticed")
 def test_late_timer_is_told_and_forgiven(make_open: Make, side: str, frame: Make) -> None:
     protocol = make_open(side, ping_interval=20, ping_timeout=10)
     protocol.handle_deadline(20)
@@ -215,6 +225,7 @@ def test_late_timer_is_told_and_forgiven(make_open: Make, side: str, frame: Make
     assert protocol.state is State.OPEN
 
 
+@pytest.mark.feature("limits against hostile peers")
 def test_peer_that_never_answers_pings_costs_no_memory(make_open: Make, side: str, frame: Make) -> None:
     protocol = make_open(side, ping_interval=20, ping_timeout=10)
     for round_ in range(1, 3000):
@@ -262,6 +273,7 @@ def test_lifetime_and_heartbeat_at_once(make_open: Make, side: str, sent: Make) 
     assert protocol.cause is Cause.HEARTBEAT
 
 
+@pytest.mark.feature("tune the memory of compression")
 def test_idle_extensions_release_memory(make_open: Make, side: str, rot: Any, frame: Make) -> None:
     protocol = make_open(side, ping_interval=None, idle_release=10, extensions=[rot()])
     (extension,) = protocol.extensions

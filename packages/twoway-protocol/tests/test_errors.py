@@ -88,6 +88,7 @@ def test_uri() -> None:
     assert (error.uri, error.msg) == ("http://localhost", "its scheme is not ws or wss")
 
 
+@pytest.mark.feature("close codes and reasons of both sides, and who was first")
 @pytest.mark.parametrize(
     ("rcvd", "sent", "first", "kind"),
     [
@@ -112,6 +113,8 @@ def test_orderly_ends(rcvd: Close | None, sent: Close | None, first: bool | None
     assert exc.reason == ""
 
 
+@pytest.mark.feature("tell why a connection ended")
+@pytest.mark.feature("close codes and reasons of both sides, and who was first")
 def test_text_tells_order_and_cause() -> None:
     rcvd, sent = Close(1001, "bye"), Close(1000)
     texts = [
@@ -128,6 +131,7 @@ def test_text_tells_order_and_cause() -> None:
     ]
 
 
+@pytest.mark.feature("tell why a connection ended")
 def test_reason() -> None:
     assert ConnectionClosed(Close(1001, "bye")).reason == "bye"
 

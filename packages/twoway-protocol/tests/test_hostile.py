@@ -129,6 +129,7 @@ def frames(draw: st.DrawFn) -> bytes:
 STATES = [State.CONNECTING, State.OPEN, State.CLOSING]
 
 
+@pytest.mark.feature("limits against hostile peers")
 @pytest.mark.parametrize("make", [client, server])
 @pytest.mark.parametrize("state", STATES)
 @given(data=st.binary(max_size=300))
@@ -141,18 +142,21 @@ def test_any_bytes(make: Callable[[State], Protocol], state: State, describe: De
     check(make, state, data, describe)
 
 
+@pytest.mark.feature("limits against hostile peers")
 @given(data=mutated(REQUEST + encode_frame(Opcode.TEXT, "x", masked=True)))
 @settings(deadline=None, max_examples=300)
 def test_damaged_requests(describe: Describe, data: bytes) -> None:
     check(server, State.CONNECTING, data, describe)
 
 
+@pytest.mark.feature("limits against hostile peers")
 @given(data=mutated(RESPONSE + encode_frame(Opcode.TEXT, "x")))
 @settings(deadline=None, max_examples=300)
 def test_damaged_responses(describe: Describe, data: bytes) -> None:
     check(client, State.CONNECTING, data, describe)
 
 
+@pytest.mark.feature("limits against hostile peers")
 @pytest.mark.parametrize("make", [client, server])
 @pytest.mark.parametrize("state", [State.OPEN, State.CLOSING])
 @given(data=frames())
@@ -161,6 +165,7 @@ def test_damaged_frames(make: Callable[[State], Protocol], state: State, describ
     check(make, state, data, describe)
 
 
+@pytest.mark.feature("limits against hostile peers")
 @pytest.mark.parametrize("make", [client, server])
 @pytest.mark.parametrize("state", [State.OPEN, State.CLOSING])
 def test_bytes_after_a_violation_are_not_kept(make: Callable[[State], Protocol], state: State) -> None:

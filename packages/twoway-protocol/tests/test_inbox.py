@@ -20,6 +20,7 @@ def test_messages_come_out_in_order() -> None:
     assert [inbox.get() for _ in range(5)] == ["a", b"b", "", b"", None]
 
 
+@pytest.mark.feature("receive a fragmented message as one")
 def test_fragments_are_joined() -> None:
     inbox = Inbox()
     for data, first, final in (("a", True, False), ("b", False, False)):
@@ -31,6 +32,7 @@ def test_fragments_are_joined() -> None:
     assert [inbox.get(), inbox.get(), inbox.get()] == ["abc", b"12", None]
 
 
+@pytest.mark.feature("receive a message frame by frame")
 def test_parts() -> None:
     inbox = Inbox()
     assert inbox.get_fragment(True) is None
@@ -70,6 +72,7 @@ def test_rest_of_a_message_is_skipped_when_it_comes_late() -> None:
     assert inbox.get() == "next"
 
 
+@pytest.mark.feature("backpressure in both directions")
 def test_marks() -> None:
     inbox = Inbox((3, 1))
     states = []
@@ -82,6 +85,7 @@ def test_marks() -> None:
     assert states == [(False, True), (False, False), (True, False), (False, False), (False, True), (False, True)]
 
 
+@pytest.mark.feature("backpressure in both directions")
 def test_who_waits_for_a_message_gets_all_its_fragments() -> None:
     inbox = Inbox(2)
     inbox.put(Fragment("a", True, False))

@@ -26,6 +26,7 @@ def test_nothing_before_the_start() -> None:
     assert keepalive.check(1000) == NOTHING
 
 
+@pytest.mark.feature("keepalive: pings in a quiet time")
 def test_no_interval_no_pings() -> None:
     keepalive = Keepalive(None, 5)
     keepalive.start(100)
@@ -33,6 +34,7 @@ def test_no_interval_no_pings() -> None:
     assert keepalive.check(1000) == NOTHING
 
 
+@pytest.mark.feature("heartbeat: a dead peer is noticed")
 def test_silent_peer(keepalive: Keepalive) -> None:
     assert keepalive.next_deadline() == 120
     assert keepalive.check(119.9) == NOTHING
@@ -42,6 +44,7 @@ def test_silent_peer(keepalive: Keepalive) -> None:
     assert keepalive.check(125) == VANISHED
 
 
+@pytest.mark.feature("heartbeat: a dead peer is noticed")
 def test_any_byte_is_a_sign_of_life(keepalive: Keepalive) -> None:
     keepalive.check(120)
     keepalive.received_at = 121
@@ -56,6 +59,7 @@ def test_bytes_before_the_ping_do_not_count(keepalive: Keepalive) -> None:
     assert keepalive.check(125) == VANISHED
 
 
+@pytest.mark.feature("heartbeat: a dead peer is noticed")
 def test_our_own_late_timer_gives_the_peer_another_chance(keepalive: Keepalive) -> None:
     keepalive.check(120)
     assert keepalive.check(200) == (Verdict.NOTHING, 75)
@@ -71,6 +75,7 @@ def test_bytes_that_waited_while_we_were_late_are_found(keepalive: Keepalive) ->
     assert keepalive.check(200 + LATE + 0.01) == PING
 
 
+@pytest.mark.feature("heartbeat: a dead peer is noticed")
 def test_clock_stands_while_we_do_not_read(keepalive: Keepalive) -> None:
     keepalive.check(120)
     keepalive.pause(122)
@@ -121,6 +126,7 @@ def test_timeout_longer_than_the_interval_with_a_late_answer() -> None:
     assert keepalive.next_deadline() == 190
 
 
+@pytest.mark.feature("keepalive: pings in a quiet time")
 def test_without_a_timeout_pings_go_on_for_ever() -> None:
     keepalive = Keepalive(20, None)
     keepalive.start(100)

@@ -22,6 +22,7 @@ def masked(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
+@pytest.mark.feature("send a message")
 @pytest.mark.parametrize(
     ("opcode", "data", "message"),
     [
@@ -40,6 +41,7 @@ def test_whole_messages(masked: bool, opcode: Opcode, data: Any, message: object
     assert not encoder.in_message
 
 
+@pytest.mark.feature("send a message in fragments")
 def test_fragments(masked: bool) -> None:
     encoder = MessageEncoder(masked, ())
     data = encoder.start(TEXT, "a", False, None)
@@ -55,6 +57,7 @@ def test_fragments(masked: bool) -> None:
     ]
 
 
+@pytest.mark.feature("send a message in fragments")
 def test_order_of_calls() -> None:
     encoder = MessageEncoder(False, ())
     with pytest.raises(InvalidState, match="no fragmented message is being sent"):
@@ -96,6 +99,7 @@ def test_wrong_data(
     assert encoder.start(TEXT, "a", True, None) if first else encoder.go_on(b"a", True)
 
 
+@pytest.mark.feature("force text or binary on send")
 def test_text_as_bytes_may_be_cut_within_a_character() -> None:
     encoder = MessageEncoder(False, ())
     pieces = ["€".encode()[:1], b"", "€".encode()[1:2], "€x\U0001f600".encode()[2:-1], "\U0001f600".encode()[-1:]]

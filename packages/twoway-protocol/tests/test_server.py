@@ -52,6 +52,7 @@ def serve(protocol: ServerProtocol, data: bytes, now: float = 1) -> Response:
     return answer_of(protocol, "HEAD" if data.startswith(b"HEAD") else "GET")
 
 
+@pytest.mark.feature("opening handshake")
 def test_accept(http: Make) -> None:
     protocol = ServerProtocol()
     protocol.receive_data(http(), 1)
@@ -121,6 +122,7 @@ BAD: dict[str, tuple[str, dict[str, Any], dict[str, Any], int, type[InvalidHands
 }  # fmt: skip
 
 
+@pytest.mark.feature("opening handshake")
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 def test_bad_handshakes(http: Make, name: str, size: int) -> None:
@@ -155,6 +157,7 @@ def test_bad_handshakes(http: Make, name: str, size: int) -> None:
     assert closed.error.__cause__ is protocol.handshake_exc
 
 
+@pytest.mark.feature("answer with an HTTP response")
 def test_head_has_no_body(http: Make) -> None:
     protocol = ServerProtocol()
     protocol.receive_data(http("HEAD / HTTP/1.1"), 1)
@@ -165,6 +168,7 @@ def test_head_has_no_body(http: Make) -> None:
     assert b"\r\nContent-Length: 5\r\n" in data
 
 
+@pytest.mark.feature("answer with an HTTP response")
 def test_plain_http(http: Make) -> None:
     for line in ("GET /health HTTP/1.1", "GET /health HTTP/1.0"):
         protocol = ServerProtocol()
@@ -181,6 +185,7 @@ def test_plain_http(http: Make) -> None:
         assert protocol.half_close
 
 
+@pytest.mark.feature("answer with an HTTP response")
 def test_body_of_a_plain_request() -> None:
     protocol = ServerProtocol()
     protocol.receive_data(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe", 1)
@@ -245,6 +250,7 @@ def test_bad_response_of_the_caller(http: Make, response: Response, when: str) -
     assert protocol.state is State.OPEN
 
 
+@pytest.mark.feature("answer with an HTTP response")
 def test_reject(http: Make) -> None:
     protocol = ServerProtocol()
     protocol.receive_data(http(), 1)
@@ -279,6 +285,7 @@ def test_second_answer(http: Make) -> None:
     assert protocol.state is State.OPEN
 
 
+@pytest.mark.feature("answer with an HTTP response")
 def test_refusal_can_be_replaced(http: Make) -> None:
     protocol = ServerProtocol()
     protocol.receive_data(http(Upgrade=None), 1)
@@ -318,6 +325,7 @@ def test_bad_frames_that_come_with_the_request(http: Make) -> None:
     assert protocol.cause is Cause.REMOTE_ERROR
 
 
+@pytest.mark.feature("limits against hostile peers")
 @pytest.mark.parametrize("at_once", [True, False])
 def test_flood_before_the_answer(http: Make, at_once: bool) -> None:
     protocol = ServerProtocol()
@@ -401,6 +409,7 @@ def test_client_that_wanted_a_websocket_and_goes_away_is_gone(http: Make) -> Non
 # Negotiation
 
 
+@pytest.mark.feature("negotiate a subprotocol")
 @pytest.mark.parametrize(
     ("supported", "offered", "chosen"),
     [
@@ -418,6 +427,7 @@ def test_subprotocols(http: Make, supported: list[str], offered: Any, chosen: st
     assert protocol.subprotocol == chosen
 
 
+@pytest.mark.feature("choose the subprotocol in a callback")
 @pytest.mark.parametrize("chosen", ["b", None])
 def test_select_subprotocol(http: Make, chosen: str | None) -> None:
     protocol = ServerProtocol(ServerOptions(subprotocols=["a"]))
@@ -434,6 +444,7 @@ def test_select_subprotocol(http: Make, chosen: str | None) -> None:
     assert protocol.subprotocol == chosen
 
 
+@pytest.mark.feature("choose the subprotocol in a callback")
 def test_selecting_what_was_not_offered_is_a_bug(http: Make) -> None:
     protocol = ServerProtocol()
     protocol.receive_data(http(Sec_WebSocket_Protocol="a, b"), 1)
@@ -455,6 +466,7 @@ OFFERS = [
 ]
 
 
+@pytest.mark.feature("negotiate extensions")
 @pytest.mark.parametrize(("offer", "answer", "turns"), OFFERS)
 def test_extensions(http: Make, rot: Any, offer: Any, answer: str | None, turns: list[int]) -> None:
     factories = [rot(1), rot(3, name="tor", bit=0x10)]
@@ -464,6 +476,7 @@ def test_extensions(http: Make, rot: Any, offer: Any, answer: str | None, turns:
     assert [extension.turn for extension in protocol.extensions] == turns  # type: ignore[attr-defined]
 
 
+@pytest.mark.feature("alter request and response of the handshake")
 def test_answer_may_be_altered(http: Make, rot: Any) -> None:
     protocol = ServerProtocol(ServerOptions(extensions=[rot()], subprotocols=["a"]))
     protocol.receive_data(http(Sec_WebSocket_Extensions="rot; turn=1", Sec_WebSocket_Protocol="a, b"), 1)
@@ -479,6 +492,7 @@ def test_answer_may_be_altered(http: Make, rot: Any) -> None:
     assert protocol.subprotocol == "b"
 
 
+@pytest.mark.feature("alter request and response of the handshake")
 def test_request_may_be_altered(http: Make) -> None:
     protocol = ServerProtocol(ServerOptions(origins=["https://a"]))
     protocol.receive_data(http(Origin="https://b"), 1)
@@ -505,6 +519,7 @@ def test_nothing_is_negotiated_when_the_handshake_fails(http: Make, rot: Any, en
     assert [extension.closed for extension in factory.made] == [1]
 
 
+@pytest.mark.feature("check the Origin header")
 @pytest.mark.parametrize(
     ("origins", "origin", "status"),
     [
@@ -524,6 +539,7 @@ def test_origins(http: Make, origins: Any, origin: str | None, status: int) -> N
     assert protocol.origin == (origin if status == 101 else None)
 
 
+@pytest.mark.feature("check the Host header, against DNS rebinding")
 @pytest.mark.parametrize(
     ("host", "status"),
     [("localhost", 101), ("LOCALHOST:80", 101), ("a.example.com", 101), ("evil.com", 421), ("localhost.evil", 421)],
@@ -534,6 +550,7 @@ def test_allowed_hosts(http: Make, host: str, status: int) -> None:
     assert answer.status_code == status
 
 
+@pytest.mark.feature("check the Host header, against DNS rebinding")
 def test_foreign_hosts_are_refused_before_the_application_sees_them(http: Make) -> None:
     protocol = ServerProtocol(ServerOptions(allowed_hosts=["localhost"]))
     protocol.receive_data(http(Host="evil"), 1)
@@ -545,6 +562,7 @@ def test_empty_line_before_the_request(http: Make) -> None:
     assert serve(ServerProtocol(), b"\r\n" + http()).status_code == 101
 
 
+@pytest.mark.feature("logging")
 def test_logged(http: Make, caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger("twoway.test")
     logger.setLevel(logging.DEBUG)

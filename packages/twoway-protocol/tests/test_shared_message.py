@@ -51,6 +51,7 @@ def read(wire: bytes, masked: bool = False) -> list[Any]:
     return MessageDecoder(masked=masked).feed(wire)
 
 
+@pytest.mark.feature("broadcast")
 def test_servers_with_equal_settings_write_the_same_object() -> None:
     message = SharedMessage("a" * 100)
     first, second = (MessageEncoder(False, ()).start_shared(message) for _ in range(2))
@@ -65,6 +66,7 @@ def test_clients_mask_each_frame_with_a_key_of_its_own() -> None:
     assert read(first, True) == read(second, True) == [b"a" * 100]
 
 
+@pytest.mark.feature("broadcast")
 def test_an_extension_encodes_once_and_all_of_its_kind_adopt() -> None:
     message = SharedMessage("ab", compress=True)
     shouts = [Shout(), Shout()]
@@ -82,6 +84,7 @@ def test_each_extension_adopts_the_frame_that_it_would_have_made() -> None:
     assert (shout.adopted, twice.adopted) == ([b"ANone"], [b"ANoneANone"])
 
 
+@pytest.mark.feature("broadcast")
 def test_different_settings_do_not_share() -> None:
     message = SharedMessage("a")
     shouts = [Shout("one"), Shout("other")]
@@ -98,6 +101,7 @@ def test_an_extension_that_cannot_share_encodes_for_itself() -> None:
     assert [(shout.encoded, shout.adopted) for shout in shouts] == [(1, []), (1, [])]
 
 
+@pytest.mark.feature("broadcast")
 @pytest.mark.parametrize("masked", [True, False])
 def test_a_shared_message_does_not_stand_inside_a_fragmented_one(masked: bool) -> None:
     encoder = MessageEncoder(masked, ())
@@ -106,6 +110,7 @@ def test_a_shared_message_does_not_stand_inside_a_fragmented_one(masked: bool) -
         encoder.start_shared(SharedMessage("b"))
 
 
+@pytest.mark.feature("force text or binary on send")
 @pytest.mark.parametrize(
     ("message", "text", "opcode", "data"),
     [
