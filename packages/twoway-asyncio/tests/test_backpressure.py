@@ -34,6 +34,7 @@ async def cancelled(task):
         await task
 
 
+@pytest.mark.feature("backpressure in both directions")
 @pytest.mark.parametrize("secure", [False, True])
 @pytest.mark.parametrize("way", ["client to server", "server to client"])
 async def test_send_waits_for_a_slow_application_and_goes_on(connected, secure, way):
@@ -47,6 +48,7 @@ async def test_send_waits_for_a_slow_application_and_goes_on(connected, secure, 
         await cancelled(sending)
 
 
+@pytest.mark.feature("backpressure in both directions")
 async def test_what_waits_to_be_received_is_bounded(connected):
     options = {**PLAIN, "max_queue": (4, 2)}
     async with connected(PLAIN, options) as (client, server):
@@ -63,6 +65,7 @@ async def test_without_max_queue_everything_is_taken(connected):
         assert [await server.recv() for _ in range(1000)] == [str(number) for number in range(1000)]
 
 
+@pytest.mark.feature("backpressure in both directions")
 @pytest.mark.parametrize("max_queue", [0, 1, (2, 0)])
 async def test_small_queues_work(connected, max_queue):
     options = {**PLAIN, "max_queue": max_queue}
@@ -83,6 +86,7 @@ async def test_a_refusal_ends_in_spite_of_a_queue_of_zero(serving, wire):
         writer.close()
 
 
+@pytest.mark.feature("backpressure in both directions")
 async def test_what_waits_to_be_written_is_bounded(wire, never):
     async def behave(reader, writer):
         await wire.accept(reader, writer)
@@ -98,6 +102,7 @@ async def test_what_waits_to_be_written_is_bounded(wire, never):
         await closing
 
 
+@pytest.mark.feature("answer pings")
 async def test_a_slow_application_still_answers_pings_when_it_reads_on(connected):
     async with connected(PLAIN, PLAIN) as (client, server):
         sending, sent = await fill(client)
@@ -108,6 +113,7 @@ async def test_a_slow_application_still_answers_pings_when_it_reads_on(connected
         await (await pinging)
 
 
+@pytest.mark.feature("heartbeat: a dead peer is noticed")
 async def test_a_slow_application_does_not_make_the_peer_look_dead(connected):
     options = {**PLAIN, "ping_interval": 0.05, "ping_timeout": 0.05}
     async with connected(PLAIN, options) as (client, server):
@@ -185,6 +191,7 @@ async def test_reading_goes_on_for_the_rest_of_a_message_that_somebody_wants(con
         await sending
 
 
+@pytest.mark.feature("limits against hostile peers")
 async def test_a_ping_flood_from_a_peer_that_does_not_read_costs_no_memory(serving, wire):
     accepted = asyncio.get_running_loop().create_future()
 

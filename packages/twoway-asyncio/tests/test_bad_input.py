@@ -50,6 +50,8 @@ BAD_REQUESTS = {
 }
 
 
+@pytest.mark.feature("limits against hostile peers")
+@pytest.mark.feature("logging")
 @pytest.mark.parametrize("name", BAD_REQUESTS)
 async def test_a_bad_request_gets_its_status_and_one_line_in_the_log(serving, wire, caplog, name):
     caplog.set_level(logging.INFO)
@@ -69,6 +71,7 @@ async def test_a_bad_request_gets_its_status_and_one_line_in_the_log(serving, wi
     assert record.getMessage().isprintable()
 
 
+@pytest.mark.feature("logging")
 @pytest.mark.parametrize("request_", [b"", b"GET", request_with()[:-2]], ids=["nothing", "a word", "nearly all"])
 async def test_who_leaves_before_the_request_is_complete_is_one_line(serving, wire, caplog, request_):
     caplog.set_level(logging.INFO)
@@ -92,6 +95,8 @@ BAD_FRAMES = {
 }
 
 
+@pytest.mark.feature("limits against hostile peers")
+@pytest.mark.feature("logging")
 @pytest.mark.parametrize("name", BAD_FRAMES)
 async def test_a_bad_frame_gets_its_close_code_and_one_line_in_the_log(serving, wire, caplog, name):
     caplog.set_level(logging.INFO)
@@ -110,6 +115,7 @@ async def test_a_bad_frame_gets_its_close_code_and_one_line_in_the_log(serving, 
     assert record.getMessage().startswith("connection failed: ")
 
 
+@pytest.mark.feature("logging")
 async def test_the_reason_of_a_peer_cannot_forge_the_log(serving, wire, caplog):
     caplog.set_level(logging.INFO)
     async with serving() as (_, uri), wire.opened(uri) as (reader, writer):

@@ -15,6 +15,7 @@ async def open_several(stack: AsyncExitStack, connected: Any, options: list[dict
     return [await stack.enter_async_context(connected(client=client)) for client in options]
 
 
+@pytest.mark.feature("broadcast")
 @pytest.mark.parametrize("message", ["text", b"\x00\xff", ""])
 async def test_everybody_gets_the_message(connected, message):
     kinds = [{}, {}, {"compression": None}]
@@ -24,6 +25,8 @@ async def test_everybody_gets_the_message(connected, message):
         assert [await client.recv() for client, _ in pairs] == [message] * 3
 
 
+@pytest.mark.feature("broadcast")
+@pytest.mark.feature("choose compression for each message")
 async def test_compression_of_one_message_and_of_those_around_it(connected):
     async with AsyncExitStack() as stack:
         pairs = await open_several(stack, connected, [{}, {}, {"compression": None}])
@@ -38,6 +41,7 @@ async def test_compression_of_one_message_and_of_those_around_it(connected):
             assert [await client.recv() for _ in range(3)] == [texts[0], texts[1], texts[0]]
 
 
+@pytest.mark.feature("broadcast")
 async def test_clients_can_broadcast(connected):
     async with AsyncExitStack() as stack:
         pairs = await open_several(stack, connected, [{}, {}])
@@ -45,6 +49,7 @@ async def test_clients_can_broadcast(connected):
         assert [await server.recv() for _, server in pairs] == [b"up", b"up"]
 
 
+@pytest.mark.feature("broadcast")
 async def test_closed_connections_are_told(connected):
     async with connected() as (client, server):
         await client.close()
@@ -54,6 +59,7 @@ async def test_closed_connections_are_told(connected):
         await client.recv()
 
 
+@pytest.mark.feature("broadcast")
 async def test_a_fragmented_message_is_not_interrupted(connected):
     go_on = asyncio.Event()
 
@@ -80,6 +86,7 @@ async def fill(server: Any) -> None:
         await asyncio.sleep(0)
 
 
+@pytest.mark.feature("skip or close slow receivers of a broadcast")
 async def test_slow_connections_are_skipped_and_go_on(connected):
     async with connected(client={"max_queue": 1, "compression": None}) as (client, server):
         await fill(server)
@@ -93,6 +100,7 @@ async def test_slow_connections_are_skipped_and_go_on(connected):
             assert message == b"x" * 65536
 
 
+@pytest.mark.feature("skip or close slow receivers of a broadcast")
 async def test_slow_connections_are_closed_if_wished(connected):
     async with connected(client={"max_queue": 1}, server={"close_timeout": 0.1}) as (client, server):
         await fill(server)

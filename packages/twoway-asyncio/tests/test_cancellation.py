@@ -24,6 +24,7 @@ async def started(coroutine):
     return task
 
 
+@pytest.mark.feature("cancel any call without loss")
 async def test_recv_loses_nothing(connected):
     async with connected() as (client, server):
         await cancel(await started(server.recv()))
@@ -31,6 +32,7 @@ async def test_recv_loses_nothing(connected):
         assert await server.recv() == "one"
 
 
+@pytest.mark.feature("cancel any call without loss")
 async def test_recv_loses_nothing_when_the_message_has_just_come(connected):
     async with connected() as (client, server):
         receiving = await started(server.recv())
@@ -41,6 +43,7 @@ async def test_recv_loses_nothing_when_the_message_has_just_come(connected):
         assert await server.recv() == "one"
 
 
+@pytest.mark.feature("cancel any call without loss")
 async def test_recv_with_a_timeout_can_be_repeated(connected):
     async with connected() as (client, server):
         for _ in range(3):
@@ -50,6 +53,7 @@ async def test_recv_with_a_timeout_can_be_repeated(connected):
         assert await server.recv() == "one"
 
 
+@pytest.mark.feature("cancel any call without loss")
 async def test_recv_streaming_can_be_followed_by_the_next_message(connected):
     async with connected() as (client, server):
         go_on = asyncio.Event()
@@ -71,6 +75,7 @@ async def test_recv_streaming_can_be_followed_by_the_next_message(connected):
         assert await server.recv() == "next"
 
 
+@pytest.mark.feature("cancel any call without loss")
 async def test_send_that_waits_for_room_has_sent(connected):
     async with connected(PLAIN, PLAIN) as (client, server):
         count = 0
@@ -85,6 +90,7 @@ async def test_send_that_waits_for_room_has_sent(connected):
             assert await server.recv() == number.to_bytes(65536)
 
 
+@pytest.mark.feature("cancel any call without loss")
 async def test_a_fragmented_send_fails_the_connection_and_says_so(connected):
     async with connected() as (client, server):
 
@@ -111,6 +117,7 @@ async def test_a_fragmented_send_before_its_first_part_does_no_harm(connected):
         assert await server.recv() == "fine"
 
 
+@pytest.mark.feature("cancel any call without loss")
 async def test_a_send_that_waits_for_a_fragmented_one_is_not_sent(connected):
     async with connected() as (client, server):
         go_on = asyncio.Event()
@@ -127,6 +134,7 @@ async def test_a_send_that_waits_for_a_fragmented_one_is_not_sent(connected):
         assert [await server.recv(), await server.recv()] == ["a", "next"]
 
 
+@pytest.mark.feature("cancel any call without loss")
 async def test_waiting_for_a_pong_can_be_given_up(connected):
     async with connected() as (client, server):
         server.transport.pause_reading()
@@ -136,6 +144,7 @@ async def test_waiting_for_a_pong_can_be_given_up(connected):
         await (await client.ping())
 
 
+@pytest.mark.feature("cancel any call without loss")
 async def test_close_goes_on_by_itself(wire):
     may_answer = asyncio.Event()
 
@@ -156,6 +165,7 @@ async def test_close_goes_on_by_itself(wire):
         assert client.close_code == 1000
 
 
+@pytest.mark.feature("cancel any call without loss")
 @pytest.mark.parametrize("steps", range(12))
 async def test_connect_leaves_nothing_behind_wherever_it_is_cancelled(serving, steps):
     async with serving() as (server, uri):

@@ -55,6 +55,8 @@ def requested(wire):
 # Shape
 
 
+@pytest.mark.feature("opening handshake")
+@pytest.mark.feature("connect over TCP")
 async def test_it_can_be_awaited(serving):
     async with serving() as (_, uri):
         client = await connect(uri)
@@ -64,6 +66,7 @@ async def test_it_can_be_awaited(serving):
         await client.close()
 
 
+@pytest.mark.feature("close the connection at the end of its context")
 async def test_the_context_manager_closes_the_connection(serving):
     async with serving() as (_, uri):
         async with connect(uri) as client:
@@ -72,6 +75,7 @@ async def test_the_context_manager_closes_the_connection(serving):
         assert client.close_code == 1000
 
 
+@pytest.mark.feature("close the connection at the end of its context")
 async def test_the_context_manager_closes_the_connection_when_its_body_raises(serving):
     async with serving() as (_, uri):
         with pytest.raises(KeyError):
@@ -80,6 +84,7 @@ async def test_the_context_manager_closes_the_connection_when_its_body_raises(se
         assert client.close_code == 1000
 
 
+@pytest.mark.feature("connect over TCP")
 async def test_it_can_be_used_again(serving):
     async with serving() as (_, uri):
         connector = connect(uri)
@@ -92,6 +97,8 @@ async def test_it_can_be_used_again(serving):
 # Options
 
 
+@pytest.mark.feature("set the Origin and User-Agent headers")
+@pytest.mark.feature("alter the request, see the response")
 async def test_the_request_says_what_the_options_say(requested):
     request = await requested(
         "chat?é=1",
@@ -105,6 +112,7 @@ async def test_the_request_says_what_the_options_say(requested):
     assert {"Origin: https://example.org", "Sec-WebSocket-Protocol: a, b", "X-One: 1", "User-Agent: tests"} < set(lines)
 
 
+@pytest.mark.feature("set the Origin and User-Agent headers")
 async def test_by_default_the_request_has_a_user_agent_and_no_origin(requested):
     request = await requested()
     assert f"User-Agent: Python/{sys.version_info[0]}.{sys.version_info[1]} twoway" in request
@@ -112,6 +120,7 @@ async def test_by_default_the_request_has_a_user_agent_and_no_origin(requested):
     assert "User-Agent" not in await requested(user_agent_header=None)
 
 
+@pytest.mark.feature("limits against hostile peers")
 async def test_messages_are_limited_to_max_size(connected):
     async with connected({"max_size": 10}) as (client, server):
         await server.send("x" * 11)
@@ -119,6 +128,7 @@ async def test_messages_are_limited_to_max_size(connected):
         assert server.close_code == 1009
 
 
+@pytest.mark.feature("limits against hostile peers")
 async def test_frames_are_limited_by_the_second_number_of_max_size(connected):
     async with connected({"max_size": (20, 10)}) as (client, server):
         await server.send(["x" * 10, "x" * 10])
@@ -128,6 +138,7 @@ async def test_frames_are_limited_by_the_second_number_of_max_size(connected):
         assert server.close_code == 1009
 
 
+@pytest.mark.feature("logging")
 async def test_a_logger_gets_the_frames(connected, caplog):
     caplog.set_level(logging.DEBUG, "mine")
     async with connected({"logger": logging.getLogger("mine")}) as (client, _):
@@ -145,6 +156,7 @@ async def test_the_connection_can_be_of_a_class_of_ones_own(serving):
         assert isinstance(client, Mine)
 
 
+@pytest.mark.feature("negotiate extensions")
 async def test_extensions_are_offered_and_used(wire):
     class Nothing(Extension):
         name = "x-nothing"
@@ -176,6 +188,7 @@ async def test_extensions_are_offered_and_used(wire):
         assert await client.recv() == "hi"
 
 
+@pytest.mark.feature("compression: permessage-deflate")
 @pytest.mark.parametrize("compression", ["deflate", None])
 async def test_compression_is_negotiated_unless_it_is_turned_off(connected, compression):
     async with connected({"compression": compression}) as (client, server):
@@ -188,6 +201,7 @@ async def test_compression_is_negotiated_unless_it_is_turned_off(connected, comp
             assert await server.recv() == b"x" * 500 + b"y"
 
 
+@pytest.mark.feature("connect over TCP")
 async def test_it_can_connect_elsewhere_than_the_uri_says(serving):
     def process_request(connection, request):
         return connection.respond(200, request.headers["Host"])
@@ -199,6 +213,7 @@ async def test_it_can_connect_elsewhere_than_the_uri_says(serving):
         assert caught.value.response.body == b"example.org"
 
 
+@pytest.mark.feature("connect over an existing socket")
 async def test_it_can_use_a_socket_that_is_connected(serving):
     async with serving() as (server, _):
         sock = socket.create_connection(server.sockets[0].getsockname())
@@ -207,6 +222,7 @@ async def test_it_can_use_a_socket_that_is_connected(serving):
             assert await client.recv() == "x"
 
 
+@pytest.mark.feature("connect over TCP")
 async def test_a_local_address_can_be_chosen(serving):
     async with serving() as (_, uri), connect(uri, local_addr=("127.0.0.1", 0)) as client:
         assert client.local_address[0] == "127.0.0.1"
@@ -445,6 +461,7 @@ def test_wrong_options_are_refused_by_name(name, value, error):
         connect("ws://localhost/", **{name: value})
 
 
+@pytest.mark.feature("negotiate extensions")
 def test_extensions_must_be_factories():
     with pytest.raises(TypeError, match="extensions"):
         connect("ws://localhost/", extensions=["x"], compression=None)
@@ -461,6 +478,7 @@ async def test_ssl_must_fit_the_uri(uri, tls):
 # Answers of servers
 
 
+@pytest.mark.feature("opening handshake")
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
@@ -488,6 +506,7 @@ async def test_answers_that_are_no_handshake(wire, answer, error):
             await connect(uri)
 
 
+@pytest.mark.feature("alter the request, see the response")
 async def test_a_refusal_shows_the_response(serving):
     def refuse(connection, request):
         return connection.respond(403, "Not you.\n")
@@ -498,6 +517,7 @@ async def test_a_refusal_shows_the_response(serving):
     assert caught.value.response.body == b"Not you.\n"
 
 
+@pytest.mark.feature("opening handshake")
 async def test_an_answer_byte_by_byte_is_fine(wire):
     async def behave(reader, writer):
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -523,6 +543,7 @@ async def test_messages_and_close_behind_the_response_are_received(wire):
             await client.recv()
 
 
+@pytest.mark.feature("negotiate a subprotocol")
 async def test_a_subprotocol_that_was_not_offered_is_refused(wire):
     async def behave(reader, writer):
         answer = wire.answer(await reader.readuntil(b"\r\n\r\n"))
@@ -545,6 +566,7 @@ async def test_a_server_that_resets_the_connection(wire):
     assert isinstance(caught.value.__cause__.__cause__, ConnectionResetError)
 
 
+@pytest.mark.feature("connect over TCP")
 async def test_nobody_listens():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))

@@ -21,6 +21,9 @@ from twoway.asyncio import (
 # Whole messages
 
 
+@pytest.mark.feature("send a message")
+@pytest.mark.feature("receive a message")
+@pytest.mark.feature("force text or binary on send")
 @pytest.mark.parametrize(
     ("message", "text", "received"),
     [
@@ -41,6 +44,7 @@ async def test_a_message_arrives_as_it_was_sent(ends, message, text, received):
         assert await receiver.recv() == received
 
 
+@pytest.mark.feature("force str or bytes on receive")
 async def test_decode_forces_the_type(ends):
     async with ends() as (sender, receiver):
         for message in ("é", b"\xc3\xa9", "é", b"\xc3\xa9"):
@@ -49,6 +53,7 @@ async def test_decode_forces_the_type(ends):
         assert [await receiver.recv(decode=False) for _ in range(2)] == [b"\xc3\xa9", b"\xc3\xa9"]
 
 
+@pytest.mark.feature("force str or bytes on receive")
 async def test_binary_that_is_no_text_cannot_be_decoded(ends):
     async with ends() as (sender, receiver):
         await sender.send(b"\xff")
@@ -58,6 +63,7 @@ async def test_binary_that_is_no_text_cannot_be_decoded(ends):
         assert await receiver.recv() == "next"
 
 
+@pytest.mark.feature("send a message")
 @pytest.mark.parametrize("message", [5, None, object()])
 async def test_a_message_of_a_wrong_type_is_refused_by_name(ends, message):
     async with ends() as (sender, _):
@@ -66,12 +72,14 @@ async def test_a_message_of_a_wrong_type_is_refused_by_name(ends, message):
         assert sender.state is State.OPEN
 
 
+@pytest.mark.feature("send a message")
 async def test_a_mapping_is_no_message(ends):
     async with ends() as (sender, _):
         with pytest.raises(TypeError, match="mapping"):
             await sender.send({"a": 1})
 
 
+@pytest.mark.feature("force text or binary on send")
 async def test_text_must_be_utf8(ends):
     async with ends() as (sender, receiver):
         with pytest.raises(ValueError, match="UTF-8"):
@@ -82,6 +90,7 @@ async def test_text_must_be_utf8(ends):
         assert await receiver.recv() == "fine"
 
 
+@pytest.mark.feature("iterate over messages")
 async def test_iteration_ends_with_an_orderly_close(ends):
     async with ends() as (sender, receiver):
         for number in range(3):
@@ -90,6 +99,7 @@ async def test_iteration_ends_with_an_orderly_close(ends):
         assert [message async for message in receiver] == ["0", "1", "2"]
 
 
+@pytest.mark.feature("iterate over messages")
 async def test_iteration_raises_after_any_other_end(ends):
     async with ends() as (sender, receiver):
         await sender.send("last")
@@ -101,6 +111,7 @@ async def test_iteration_raises_after_any_other_end(ends):
         assert received == ["last"]
 
 
+@pytest.mark.feature("receive a message")
 async def test_two_calls_cannot_receive_at_once(ends):
     async with ends() as (sender, receiver):
         first = asyncio.create_task(receiver.recv())
@@ -116,6 +127,8 @@ async def test_two_calls_cannot_receive_at_once(ends):
 # Pings and pongs
 
 
+@pytest.mark.feature("send pings")
+@pytest.mark.feature("measure latency")
 async def test_a_ping_gives_the_latency(ends):
     async with ends() as (sender, _):
         assert sender.latency == 0
@@ -123,6 +136,7 @@ async def test_a_ping_gives_the_latency(ends):
         assert latency == sender.latency > 0
 
 
+@pytest.mark.feature("answer pings")
 async def test_the_answer_to_a_ping_answers_those_before(ends):
     async with ends() as (sender, _):
         early = await sender.ping("one")
@@ -131,12 +145,14 @@ async def test_the_answer_to_a_ping_answers_those_before(ends):
         assert early.done()
 
 
+@pytest.mark.feature("answer pings")
 async def test_the_answer_to_a_ping_may_come_too_late(ends):
     async with ends() as (sender, _):
         (await sender.ping("nobody waits")).cancel()
         await (await sender.ping("somebody does"))
 
 
+@pytest.mark.feature("send pings")
 @pytest.mark.parametrize(("data", "error"), [(5, TypeError), ("x" * 126, ValueError), ("same", ValueError)])
 async def test_pings_with_wrong_data_are_refused_by_name(ends, data, error):
     async with ends() as (sender, _):
@@ -145,6 +161,7 @@ async def test_pings_with_wrong_data_are_refused_by_name(ends, data, error):
             await sender.ping(data)
 
 
+@pytest.mark.feature("send pongs")
 @pytest.mark.parametrize(("data", "error"), [(5, TypeError), (b"x" * 126, ValueError)])
 async def test_pongs_with_wrong_data_are_refused_by_name(ends, data, error):
     async with ends() as (sender, _):
@@ -152,6 +169,7 @@ async def test_pongs_with_wrong_data_are_refused_by_name(ends, data, error):
             await sender.pong(data)
 
 
+@pytest.mark.feature("send pongs")
 async def test_a_pong_that_nobody_asked_for_can_be_sent(serving, wire):
     async def handler(connection):
         await connection.pong(b"alive")
@@ -160,6 +178,7 @@ async def test_a_pong_that_nobody_asked_for_can_be_sent(serving, wire):
         assert await reader.readexactly(7) == wire.frame(0x8A, b"alive")
 
 
+@pytest.mark.feature("send pings")
 async def test_a_ping_that_nobody_answers_raises_when_the_connection_ends(ends):
     async with ends() as (sender, receiver):
         receiver.transport.pause_reading()
@@ -175,6 +194,9 @@ async def test_a_ping_that_nobody_answers_raises_when_the_connection_ends(ends):
 # The end
 
 
+@pytest.mark.feature("closing handshake")
+@pytest.mark.feature("close codes and reasons of both sides, and who was first")
+@pytest.mark.feature("tell why a connection ended")
 async def test_both_sides_learn_how_the_connection_was_closed(ends):
     async with ends() as (closer, other):
         assert (closer.close_code, closer.close_reason) == (None, None)
@@ -189,6 +211,7 @@ async def test_both_sides_learn_how_the_connection_was_closed(ends):
         assert other.protocol.cause is Cause.REMOTE_CLOSE
 
 
+@pytest.mark.feature("closing handshake")
 async def test_closing_twice_is_harmless(ends):
     async with ends() as (closer, other):
         await asyncio.gather(closer.close(), closer.close(1001), other.close())
@@ -196,6 +219,7 @@ async def test_closing_twice_is_harmless(ends):
         assert closer.close_code == other.close_code == 1000
 
 
+@pytest.mark.feature("close codes and reasons of both sides, and who was first")
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [((1006,), ValueError), ((5000,), ValueError), (("x",), TypeError), ((1000, "é" * 62), ValueError)],
@@ -207,6 +231,7 @@ async def test_wrong_arguments_of_close_do_no_harm(ends, arguments, error):
         assert closer.state is State.OPEN
 
 
+@pytest.mark.feature("closing handshake")
 async def test_nothing_can_be_sent_or_received_after_the_end(ends):
     async with ends() as (closer, _):
         await closer.close()
@@ -215,6 +240,7 @@ async def test_nothing_can_be_sent_or_received_after_the_end(ends):
                 await call
 
 
+@pytest.mark.feature("receive a message")
 async def test_what_arrived_before_the_end_can_still_be_received(ends):
     async with ends() as (sender, receiver):
         await sender.send("last words")
@@ -225,6 +251,7 @@ async def test_what_arrived_before_the_end_can_still_be_received(ends):
             await receiver.recv()
 
 
+@pytest.mark.feature("tell why a connection ended")
 async def test_abort_ends_the_connection_at_once(ends):
     async with ends() as (end, other):
         end.abort()
@@ -271,6 +298,7 @@ async def test_facts_about_a_connection(connected):
 # Bytes that meet
 
 
+@pytest.mark.feature("receive a message")
 async def test_messages_right_behind_the_request_are_received(serving, wire):
     async def handler(connection):
         await connection.send(await connection.recv())
@@ -283,6 +311,7 @@ async def test_messages_right_behind_the_request_are_received(serving, wire):
         assert await reader.readexactly(4) == b"\x81\x02hi"
 
 
+@pytest.mark.feature("tell why a connection ended")
 async def test_a_reset_right_behind_the_close_frame_is_no_error(serving, wire):
     async def handler(connection):
         await connection.close()

@@ -14,6 +14,8 @@ async def asynchronous(items):
         yield item
 
 
+@pytest.mark.feature("send a message in fragments")
+@pytest.mark.feature("receive a fragmented message as one")
 @pytest.mark.parametrize("wrap", [list, iter, asynchronous])
 @pytest.mark.parametrize(
     ("parts", "text", "received"),
@@ -32,6 +34,7 @@ async def test_an_iterable_is_one_message(ends, wrap, parts, text, received):
         assert await receiver.recv() == received
 
 
+@pytest.mark.feature("send a message in fragments")
 async def test_an_empty_iterable_sends_nothing(ends):
     async with ends() as (sender, receiver):
         await sender.send([])
@@ -40,6 +43,7 @@ async def test_an_empty_iterable_sends_nothing(ends):
         assert await receiver.recv() == "something"
 
 
+@pytest.mark.feature("send a message in fragments")
 @pytest.mark.parametrize(
     ("parts", "error"),
     [(["a", b"b"], TypeError), ([b"a", "b"], TypeError), (["a", 5], TypeError), (["a", "\ud800"], ValueError)],
@@ -68,6 +72,7 @@ async def test_half_a_character_at_the_end_of_a_text_fails_the_connection(ends):
         await sender.wait_closed()
 
 
+@pytest.mark.feature("send a message in fragments")
 async def test_other_messages_wait_for_the_end_of_a_fragmented_one(ends):
     async with ends() as (sender, receiver):
         go_on = asyncio.Event()
@@ -107,6 +112,7 @@ async def test_who_waits_behind_an_unfinished_message_learns_of_the_end(ends):
             await fragmented
 
 
+@pytest.mark.feature("receive a message frame by frame")
 async def test_a_message_can_be_received_in_its_parts(ends):
     async with ends() as (sender, receiver):
         await sender.send([b"a\xc3", b"\xa9", b"b"], text=True)
@@ -117,6 +123,7 @@ async def test_a_message_can_be_received_in_its_parts(ends):
         assert [part async for part in receiver.recv_streaming()] == [b"whole"]
 
 
+@pytest.mark.feature("receive a message frame by frame")
 async def test_parts_are_given_before_the_message_is_complete(ends):
     async with ends() as (sender, receiver):
         go_on = asyncio.Event()
@@ -135,6 +142,7 @@ async def test_parts_are_given_before_the_message_is_complete(ends):
         assert [part async for part in parts] == []
 
 
+@pytest.mark.feature("receive a message frame by frame")
 async def test_leaving_the_parts_early_skips_the_rest(ends):
     async with ends() as (sender, receiver):
         await sender.send(["a", "b", "c"])
@@ -145,6 +153,7 @@ async def test_leaving_the_parts_early_skips_the_rest(ends):
         assert await receiver.recv() == "next"
 
 
+@pytest.mark.feature("receive a message frame by frame")
 async def test_parts_can_be_closed(ends):
     async with ends() as (sender, receiver):
         await sender.send(["a", "b"])
@@ -159,6 +168,7 @@ async def test_parts_can_be_closed(ends):
         assert [part async for part in receiver.recv_streaming()] == ["next"]
 
 
+@pytest.mark.feature("receive a message frame by frame")
 async def test_a_message_that_ends_early_gives_its_parts_then_raises(connected):
     async with connected() as (client, server):
         stuck = asyncio.Event()

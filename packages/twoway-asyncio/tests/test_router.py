@@ -61,6 +61,7 @@ async def received(uri, **options):
 # Dispatch
 
 
+@pytest.mark.feature("a handler for each path")
 @pytest.mark.parametrize("websocket", [True, False])
 async def test_the_path_chooses_the_handler_and_gives_its_arguments(routed, websocket):
     rules = [
@@ -76,6 +77,7 @@ async def test_the_path_chooses_the_handler_and_gives_its_arguments(routed, webs
         assert eval(await received(f"ws://{address}/file/b/c")) == {"mode": "r", "name": "b/c"}
 
 
+@pytest.mark.feature("a handler for each path")
 async def test_rules_can_be_added_while_it_serves(routed):
     url_map = Map()
     async with routed(url_map=url_map) as address:
@@ -85,6 +87,7 @@ async def test_rules_can_be_added_while_it_serves(routed):
         assert await received(f"ws://{address}/a") == "a"
 
 
+@pytest.mark.feature("a handler for each path")
 async def test_rules_may_name_hosts(ask):
     rules = [Rule("/", endpoint=say_a, host="a.example.org")]
     for host, status in (("a.example.org", 101), ("A.EXAMPLE.ORG", 101), ("b.example.org", 404)):
@@ -98,6 +101,7 @@ async def test_it_can_be_awaited():
         assert await received(f"ws://localhost:{server.sockets[0].getsockname()[1]}") == "a"
 
 
+@pytest.mark.feature("a handler for each path")
 async def test_on_a_unix_socket(wire, tmp_path):
     request = b"GET /branch HTTP/1.1\r\nHost: localhost\r\n\r\n"
     path = tmp_path / "socket"
@@ -112,6 +116,7 @@ async def test_on_a_unix_socket(wire, tmp_path):
 # Other answers
 
 
+@pytest.mark.feature("a handler for each path")
 @pytest.mark.parametrize("target", ["/", "/b", "/a/b", "/channel/x", "/channel/", "/a/", "//example.com/x", "/%00"])
 @pytest.mark.parametrize("upgrade", [True, False])
 async def test_an_unknown_path_is_answered_with_404(ask, target, upgrade):
@@ -127,6 +132,7 @@ async def test_who_wants_no_websocket_is_told(ask):
     assert await ask("/a", Rule("/a", endpoint=say_a), upgrade=False) == (426, None)
 
 
+@pytest.mark.feature("a handler for each path")
 @pytest.mark.parametrize(
     ("upgrade", "options", "scheme"),
     [(True, {}, "ws"), (False, {}, "http"), (True, {"ssl": True}, "wss"), (False, {"ssl": True}, "https")],
@@ -187,6 +193,7 @@ async def test_a_probe_of_http_1_0_must_tell_its_host_too(routed, wire):
 # With callbacks and routers of one's own
 
 
+@pytest.mark.feature("a handler for each path")
 @pytest.mark.parametrize("asynchronous", [False, True])
 async def test_process_request_comes_first(ask, asynchronous):
     def process_request(connection, request):
@@ -216,6 +223,7 @@ async def test_options_of_serve_go_through(ask):
     assert (await ask("/a", Rule("/a", endpoint=say_a), allowed_hosts=["localhost"]))[0] == 421
 
 
+@pytest.mark.feature("a handler for each path")
 async def test_a_router_of_ones_own(routed):
     class Own(Router):
         def not_found(self, connection):

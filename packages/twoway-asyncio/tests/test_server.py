@@ -45,6 +45,7 @@ def with_header(request, line):
 # Options
 
 
+@pytest.mark.feature("check the Origin header")
 async def test_origins_are_checked(answered, wire):
     for origin, status in ((b"https://example.org", 101), (b"https://evil.org", 403), (b"https://a.example.org", 101)):
         request = with_header(wire.REQUEST, b"Origin: " + origin)
@@ -54,11 +55,13 @@ async def test_origins_are_checked(answered, wire):
         assert answer[0] == status
 
 
+@pytest.mark.feature("check the Host header, against DNS rebinding")
 async def test_hosts_are_checked(answered, wire):
     assert (await answered(allowed_hosts=["localhost"]))[0] == 101
     assert (await answered(wire.REQUEST, allowed_hosts=["example.org"]))[0] == 421
 
 
+@pytest.mark.feature("negotiate a subprotocol")
 async def test_subprotocols_are_chosen(serving):
     async with serving(subprotocols=["b", "a"]) as (_, uri):
         async with connect(uri, subprotocols=["a", "b"]) as client:
@@ -67,6 +70,7 @@ async def test_subprotocols_are_chosen(serving):
             assert client.subprotocol is None
 
 
+@pytest.mark.feature("choose the subprotocol in a callback")
 async def test_a_callback_chooses_the_subprotocol(serving):
     def select(connection, offered):
         assert isinstance(connection, ServerConnection)
@@ -76,12 +80,14 @@ async def test_a_callback_chooses_the_subprotocol(serving):
         assert client.subprotocol == "b"
 
 
+@pytest.mark.feature("set the Server header")
 async def test_the_server_header(answered):
     assert "Server: Python/" in (await answered())[1]
     assert "Server: mine" in (await answered(server_header="mine"))[1]
     assert "Server:" not in (await answered(server_header=None))[1]
 
 
+@pytest.mark.feature("limits against hostile peers")
 async def test_messages_and_frames_are_limited_to_max_size(connected):
     for limit, message in ((10, "x" * 11), ((20, 10), "x" * 11), ((15, 10), ["x" * 10] * 2)):
         async with connected(server={"max_size": limit, "close_timeout": 0.1}) as (client, _):
@@ -90,11 +96,13 @@ async def test_messages_and_frames_are_limited_to_max_size(connected):
                 await client.recv()
 
 
+@pytest.mark.feature("limits against hostile peers")
 async def test_limits_of_the_request(answered, wire):
     request = with_header(wire.REQUEST, b"A: " + b"x" * 100)
     assert (await answered(request, limits=HTTPLimits(max_line=90)))[0] == 431
 
 
+@pytest.mark.feature("logging")
 async def test_a_logger_gets_the_frames(connected, caplog):
     caplog.set_level(logging.DEBUG, "mine")
     async with connected(server={"logger": logging.getLogger("mine")}) as (client, _):
@@ -102,6 +110,7 @@ async def test_a_logger_gets_the_frames(connected, caplog):
     assert any("hello" in record.getMessage() for record in caplog.records)
 
 
+@pytest.mark.feature("opening handshake")
 async def test_connections_can_be_of_a_class_of_ones_own(connected):
     class Mine(ServerConnection):
         pass
@@ -110,12 +119,14 @@ async def test_connections_can_be_of_a_class_of_ones_own(connected):
         assert isinstance(server, Mine)
 
 
+@pytest.mark.feature("compression: permessage-deflate")
 @pytest.mark.parametrize("compression", ["deflate", None])
 async def test_compression_is_accepted_unless_it_is_turned_off(connected, compression):
     async with connected(server={"compression": compression}) as (client, _):
         assert [extension.name for extension in client.extensions] == (["permessage-deflate"] if compression else [])
 
 
+@pytest.mark.feature("serve on an existing socket")
 async def test_it_can_use_a_socket(serving):
     sock = socket.create_server(("127.0.0.1", 0))
     async with serve(lambda connection: connection.send("hi"), sock=sock) as server:
@@ -155,6 +166,7 @@ def test_wrong_options_are_refused_by_name(name, value, error):
 # Callbacks of the opening handshake
 
 
+@pytest.mark.feature("answer with an HTTP response")
 @pytest.mark.parametrize("coroutine", [False, True])
 async def test_process_request_can_answer(answered, wire, coroutine):
     def process_request(connection, request):
@@ -170,6 +182,7 @@ async def test_process_request_can_answer(answered, wire, coroutine):
     assert "Date: " in text
 
 
+@pytest.mark.feature("answer with an HTTP response")
 async def test_process_request_answers_a_client_that_has_closed_its_side(serving, wire):
     async def process_request(connection, request):
         await asyncio.sleep(0.01)
@@ -187,6 +200,7 @@ async def test_respond_refuses_a_status_that_cannot_be(connected):
             server.respond(101, "no")
 
 
+@pytest.mark.feature("alter request and response of the handshake")
 @pytest.mark.parametrize("coroutine", [False, True])
 async def test_process_response_can_alter_and_replace(serving, coroutine):
     def process_response(connection, request, response):
@@ -206,6 +220,7 @@ async def test_process_response_can_alter_and_replace(serving, coroutine):
             await connect(uri + "replace")
 
 
+@pytest.mark.feature("alter request and response of the handshake")
 @pytest.mark.parametrize("name", ["process_request", "process_response", "select_subprotocol"])
 async def test_a_callback_that_raises_is_answered_with_500(serving, caplog, name):
     def callback(*args):
@@ -228,6 +243,7 @@ async def test_a_callback_that_returns_nonsense_is_answered_with_500(answered, c
 # Handlers
 
 
+@pytest.mark.feature("close the connection when its handler returns")
 @pytest.mark.parametrize("error", [KeyError("oops"), asyncio.CancelledError(), TimeoutError()])
 async def test_a_handler_that_raises_closes_with_1011_and_the_server_goes_on(serving, caplog, error):
     async def handler(connection):
@@ -271,6 +287,7 @@ async def test_a_handler_that_raises_for_the_end_of_another_connection_has_faile
     assert [record.exc_info[0] for record in caplog.records] == [ConnectionClosedOK]
 
 
+@pytest.mark.feature("close the connection when its handler returns")
 async def test_the_connection_is_closed_when_the_handler_returns(serving):
     async def handler(connection):
         await connection.send("bye")
@@ -283,6 +300,8 @@ async def test_the_connection_is_closed_when_the_handler_returns(serving):
 # The server
 
 
+@pytest.mark.feature("opening handshake")
+@pytest.mark.feature("serve on TCP")
 async def test_it_can_be_awaited_and_tells_about_itself():
     server = await serve(lambda connection: connection.recv(), "127.0.0.1", 0)
     assert server.is_serving()
@@ -295,6 +314,7 @@ async def test_it_can_be_awaited_and_tells_about_itself():
     assert (server.sockets, server.connections) == ((), set())
 
 
+@pytest.mark.feature("close the server at the end of its context")
 async def test_closing_the_server_closes_its_connections(serving):
     async with serving() as (server, uri), connect(uri) as client:
         server.close(code=4000, reason="enough")
@@ -322,6 +342,7 @@ async def test_wrong_arguments_of_close_do_no_harm(serving, arguments, error):
         assert server.is_serving()
 
 
+@pytest.mark.feature("close the server at the end of its context")
 async def test_who_comes_while_the_server_closes_is_turned_away(serving):
     """Such a connection has been accepted already, and is told in the next iteration of the event loop."""
     async with serving() as (server, _):
@@ -333,6 +354,7 @@ async def test_who_comes_while_the_server_closes_is_turned_away(serving):
             assert ours.recv(1) == b""
 
 
+@pytest.mark.feature("close the server at the end of its context")
 async def test_handshakes_under_way_are_refused_when_the_server_closes(serving, wire):
     thinking = asyncio.Event()
 
@@ -352,6 +374,7 @@ async def test_handshakes_under_way_are_refused_when_the_server_closes(serving, 
             assert await silent.read() == b""
 
 
+@pytest.mark.feature("serve on TCP")
 async def test_serve_forever_ends_with_its_task(serving):
     async with serving() as (server, uri), connect(uri) as client:
         forever = asyncio.create_task(server.serve_forever())

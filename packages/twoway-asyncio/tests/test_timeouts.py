@@ -138,6 +138,8 @@ async def check(call, connection, peer):
     assert connection.state is State.CLOSED
 
 
+@pytest.mark.feature("no call outlives its timeout")
+@pytest.mark.feature("time limit for the closing handshake")
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("peer", PEERS)
 async def test_no_call_of_a_client_outlives_its_timeout(wire, peers, peer, call):
@@ -149,6 +151,8 @@ async def test_no_call_of_a_client_outlives_its_timeout(wire, peers, peer, call)
         await check(call, client, peer)
 
 
+@pytest.mark.feature("no call outlives its timeout")
+@pytest.mark.feature("time limit for the closing handshake")
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("peer", PEERS)
 async def test_no_call_of_a_server_outlives_its_timeout(serving, wire, peers, caplog, peer, call):
@@ -166,6 +170,7 @@ async def test_no_call_of_a_server_outlives_its_timeout(serving, wire, peers, ca
     assert [record for record in caplog.records if record.name == "twoway.server" and record.exc_info] == []
 
 
+@pytest.mark.feature("no call outlives its timeout")
 @pytest.mark.parametrize("peer", PEERS)
 async def test_closing_the_server_does_not_wait_for_peers(serving, wire, peers, peer):
     async def handler(connection):
@@ -206,6 +211,7 @@ async def never_ends_the_body(reader, writer):
         await asyncio.sleep(0.05)
 
 
+@pytest.mark.feature("time limit for the opening handshake")
 @pytest.mark.parametrize("behave", [silent, stops_inside_the_answer, never_ends_the_headers, never_ends_the_body])
 async def test_connect_does_not_outlive_its_timeout(wire, behave):
     async with wire.server(behave) as uri:
@@ -213,6 +219,7 @@ async def test_connect_does_not_outlive_its_timeout(wire, behave):
             await connect(uri, open_timeout=0.2)
 
 
+@pytest.mark.feature("time limit for the opening handshake")
 async def test_connect_does_not_outlive_its_timeout_when_nobody_accepts():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
@@ -229,6 +236,7 @@ async def test_connect_does_not_outlive_its_timeout_when_nobody_accepts():
                 filler.close()
 
 
+@pytest.mark.feature("time limit for the opening handshake")
 @pytest.mark.parametrize(("part", "status"), [(b"", 408), (b"GET / HTTP/1.1\r\nHo", 408)])
 async def test_a_server_gives_up_on_slow_clients(serving, wire, caplog, part, status):
     caplog.set_level(logging.INFO)
@@ -237,6 +245,7 @@ async def test_a_server_gives_up_on_slow_clients(serving, wire, caplog, part, st
     assert len(caplog.records) == 1
 
 
+@pytest.mark.feature("time limit for the opening handshake")
 async def test_a_server_gives_up_on_drips(serving, wire):
     async with serving(open_timeout=0.2) as (_, uri), wire.client(uri, b"") as (reader, writer):
 
@@ -250,6 +259,7 @@ async def test_a_server_gives_up_on_drips(serving, wire):
         dripping.cancel()
 
 
+@pytest.mark.feature("time limit for the opening handshake")
 async def test_a_server_gives_up_on_its_own_callbacks_and_stops_them(serving, wire):
     stopped = asyncio.Event()
 
@@ -264,6 +274,7 @@ async def test_a_server_gives_up_on_its_own_callbacks_and_stops_them(serving, wi
         await stopped.wait()
 
 
+@pytest.mark.feature("time limit for the closing handshake")
 async def test_a_client_that_does_not_take_the_refusal_is_dropped(serving, wire):
     request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
     async with serving(close_timeout=0.1) as (server, uri), wire.client(uri, request) as (reader, _):
@@ -275,6 +286,7 @@ async def test_a_client_that_does_not_take_the_refusal_is_dropped(serving, wire)
 # Keepalive
 
 
+@pytest.mark.feature("keepalive: pings in a quiet time")
 async def test_idle_connections_are_kept_alive(connected):
     options = {"ping_interval": 0.02, "ping_timeout": 0.5}
     async with connected(options, options) as (client, server):
@@ -284,6 +296,7 @@ async def test_idle_connections_are_kept_alive(connected):
         assert await server.recv() == "still here"
 
 
+@pytest.mark.feature("heartbeat: a dead peer is noticed")
 async def test_a_peer_that_does_not_answer_is_found_out(wire, never):
     async def behave(reader, writer):
         await wire.accept(reader, writer)
@@ -296,6 +309,7 @@ async def test_a_peer_that_does_not_answer_is_found_out(wire, never):
         assert caught.value.sent.code == 1011
 
 
+@pytest.mark.feature("keepalive: pings in a quiet time")
 async def test_without_keepalive_a_silent_peer_is_left_alone(wire, never):
     async def behave(reader, writer):
         await wire.accept(reader, writer)
@@ -307,6 +321,7 @@ async def test_without_keepalive_a_silent_peer_is_left_alone(wire, never):
         assert client.state is State.OPEN
 
 
+@pytest.mark.feature("heartbeat: a dead peer is noticed")
 async def test_a_blocked_event_loop_is_not_the_fault_of_the_peer(wire, caplog):
     async def behave(reader, writer):
         await wire.accept(reader, writer)

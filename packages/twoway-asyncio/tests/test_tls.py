@@ -11,6 +11,8 @@ import pytest
 from twoway.asyncio import ConnectionClosedError, InvalidHandshake, InvalidStatus, connect
 
 
+@pytest.mark.feature("serve over TLS")
+@pytest.mark.feature("connect over TLS")
 @pytest.mark.parametrize("message", ["hi", b"x" * 300_000])
 async def test_messages_over_tls(connected, message):
     async with connected(secure=True) as (client, server):
@@ -23,6 +25,7 @@ async def test_messages_over_tls(connected, message):
     assert (client.close_code, client.close_reason) == (4000, "enough")
 
 
+@pytest.mark.feature("connect over TLS")
 async def test_the_client_closes_over_tls(connected):
     async with connected(secure=True) as (client, server):
         await client.close(4001)
@@ -30,6 +33,7 @@ async def test_the_client_closes_over_tls(connected):
         assert server.close_code == client.close_code == 4001
 
 
+@pytest.mark.feature("connect over TLS")
 async def test_a_certificate_that_is_not_trusted_is_refused(serving, tls, caplog):
     async with serving(ssl=tls.server) as (_, uri):
         with pytest.raises(ssl.SSLCertVerificationError):
@@ -40,6 +44,7 @@ async def test_a_certificate_that_is_not_trusted_is_refused(serving, tls, caplog
     assert caplog.records == []
 
 
+@pytest.mark.feature("connect over TLS")
 async def test_the_name_in_the_certificate_counts(serving, tls):
     async with serving(ssl=tls.server) as (server, _):
         port = server.sockets[0].getsockname()[1]
@@ -50,12 +55,14 @@ async def test_the_name_in_the_certificate_counts(serving, tls):
             assert await client.recv() == "x"
 
 
+@pytest.mark.feature("connect over TLS")
 async def test_by_default_certificates_are_verified(serving, tls):
     async with serving(ssl=tls.server) as (_, uri):
         with pytest.raises(ssl.SSLError):
             await connect(uri)
 
 
+@pytest.mark.feature("serve over TLS")
 async def test_a_refusal_over_tls_arrives_whole(serving, tls):
     def refuse(connection, request):
         return connection.respond(403, "x" * 100_000)
@@ -89,6 +96,7 @@ async def test_a_write_limit_of_zero_over_tls(connected):
             await sending
 
 
+@pytest.mark.feature("serve over TLS")
 @pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x05hello"])
 async def test_what_is_no_tls_does_no_harm_to_the_server(serving, tls, wire, caplog, data):
     async with serving(ssl=tls.server) as (_, uri):
@@ -106,12 +114,14 @@ async def test_a_server_without_tls_is_an_error_of_the_system(serving, tls):
             await connect(uri.replace("ws:", "wss:"), ssl=tls.client)
 
 
+@pytest.mark.feature("connect over TLS")
 async def test_a_server_that_is_silent_in_the_tls_handshake(wire, tls, never):
     async with wire.server(never) as uri:
         with pytest.raises(TimeoutError, match="timed out"):
             await connect(uri.replace("ws:", "wss:"), ssl=tls.client, open_timeout=0.1)
 
 
+@pytest.mark.feature("serve over TLS")
 async def test_a_client_that_is_silent_in_the_tls_handshake(serving, tls, wire):
     async with serving(ssl=tls.server, open_timeout=0.1) as (_, uri), wire.client(uri, b"\x16\x03\x01") as (reader, _):
         assert await reader.read() == b""
@@ -152,6 +162,7 @@ async def test_a_server_that_stops_reading_and_answering_over_tls(wire, tls, cal
         assert client.close_code == 1006
 
 
+@pytest.mark.feature("serve over TLS")
 async def test_a_client_that_closes_its_tls_side_in_the_handshake(serving, wire, tls, caplog):
     thinking, stopped = asyncio.Event(), asyncio.Event()
 
