@@ -45,6 +45,8 @@ def test_nothing_ends_it_yet(make_open: Make, side: str) -> None:
         _ = protocol.close_exc
 
 
+@pytest.mark.feature("closing handshake")
+@pytest.mark.feature("close codes and reasons of both sides, and who was first")
 def test_closed_by_us(make_open: Make, side: str, closing: Make, sent: Make) -> None:
     protocol = make_open(side)
     protocol.close(1001, "bye", now=1)
@@ -63,6 +65,8 @@ def test_closed_by_us(make_open: Make, side: str, closing: Make, sent: Make) -> 
     assert not protocol.aborted
 
 
+@pytest.mark.feature("closing handshake")
+@pytest.mark.feature("close codes and reasons of both sides, and who was first")
 def test_closed_by_the_peer(make_open: Make, side: str, closing: Make, sent: Make) -> None:
     protocol = make_open(side)
     protocol.receive_data(closing(protocol, 4000, "bye"), 1)
@@ -76,6 +80,7 @@ def test_closed_by_the_peer(make_open: Make, side: str, closing: Make, sent: Mak
     assert error.cause is Cause.REMOTE_CLOSE
 
 
+@pytest.mark.feature("close codes and reasons of both sides, and who was first")
 def test_close_without_code(make_open: Make, side: str, closing: Make, sent_frames: Make) -> None:
     protocol = make_open(side)
     protocol.receive_data(closing(protocol, 1005), 1)
@@ -92,6 +97,7 @@ def test_we_may_close_without_code(make_open: Make, side: str, sent_frames: Make
     assert [frame.data for frame in sent_frames(protocol)] == [b""]
 
 
+@pytest.mark.feature("tell why a connection ended")
 @pytest.mark.parametrize("code", [1002, 1003, 1007, 1008, 1009, 1010])
 def test_peer_blames_us(make_open: Make, side: str, closing: Make, code: int) -> None:
     protocol = make_open(side)
@@ -99,6 +105,8 @@ def test_peer_blames_us(make_open: Make, side: str, closing: Make, code: int) ->
     assert protocol.cause is Cause.LOCAL_ERROR
 
 
+@pytest.mark.feature("closing handshake")
+@pytest.mark.feature("close codes and reasons of both sides, and who was first")
 def test_both_close_at_once() -> None:
     pair = connected_pair()
     pair.client.close(1000, "client", now=0)
@@ -112,6 +120,7 @@ def test_both_close_at_once() -> None:
     assert [end.cause for end in ends] == [Cause.LOCAL_CLOSE] * 2
 
 
+@pytest.mark.feature("closing handshake")
 def test_close_in_the_middle_of_a_message(make_open: Make, side: str, frame: Make, closing: Make, sent: Make) -> None:
     protocol = make_open(side)
     protocol.send_text("a", fin=False)
@@ -120,6 +129,7 @@ def test_close_in_the_middle_of_a_message(make_open: Make, side: str, frame: Mak
     assert sent(protocol)[-1] == Close(1000)
 
 
+@pytest.mark.feature("tell why a connection ended")
 def test_fail(make_open: Make, side: str, frame: Make, closing: Make, sent: Make) -> None:
     protocol = make_open(side)
     error = RuntimeError("handler")
@@ -172,6 +182,7 @@ def test_fail_after_a_complete_closing_handshake_blames_nobody(make_open: Make, 
     assert end.__cause__ is None
 
 
+@pytest.mark.feature("tell why a connection ended")
 @pytest.mark.parametrize(("error", "cause"), [(None, Cause.VANISHED), (ConnectionResetError("x"), Cause.OS_ERROR)])
 @pytest.mark.parametrize("closed_before", [False, True])
 def test_lost(make_open: Make, side: str, error: OSError | None, cause: Cause, closed_before: bool) -> None:
@@ -190,6 +201,7 @@ def test_lost(make_open: Make, side: str, error: OSError | None, cause: Cause, c
     assert protocol.events() == []
 
 
+@pytest.mark.feature("tell why a connection ended")
 def test_eof_within_a_frame(make_open: Make, side: str, frame: Make) -> None:
     protocol = make_open(side)
     protocol.receive_data(frame(protocol, Opcode.TEXT, "abc")[:-1], 1)
@@ -197,6 +209,7 @@ def test_eof_within_a_frame(make_open: Make, side: str, frame: Make) -> None:
     assert the_end(protocol).cause is Cause.VANISHED
 
 
+@pytest.mark.feature("tell why a connection ended")
 def test_os_error_after_a_local_failure_is_chained(make_open: Make, side: str) -> None:
     protocol = make_open(side)
     protocol.fail(1011, now=1)
@@ -207,6 +220,7 @@ def test_os_error_after_a_local_failure_is_chained(make_open: Make, side: str) -
     assert end.__cause__ is error
 
 
+@pytest.mark.feature("tell why a connection ended")
 def test_abort(make_open: Make, side: str, frame: Make) -> None:
     protocol = make_open(side)
     protocol.send_text("x")
