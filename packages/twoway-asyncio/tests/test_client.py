@@ -228,6 +228,7 @@ async def test_a_local_address_can_be_chosen(serving):
         assert client.local_address[0] == "127.0.0.1"
 
 
+@pytest.mark.feature("connect over an existing socket")
 async def test_a_socket_can_be_used_over_tls(serving, tls):
     async with serving(ssl=tls.server) as (server, _):
         sock = socket.create_connection(server.sockets[0].getsockname())
@@ -249,6 +250,7 @@ def asked_for():
     return server, client, names
 
 
+@pytest.mark.feature("connect over TLS")
 async def test_connecting_elsewhere_keeps_host_and_server_name_of_the_uri(serving, asked_for):
     context, client, names = asked_for
 
@@ -263,6 +265,7 @@ async def test_connecting_elsewhere_keeps_host_and_server_name_of_the_uri(servin
     assert names == ["example.org"]
 
 
+@pytest.mark.feature("connect over TLS")
 async def test_the_name_that_the_certificate_must_have_can_be_chosen(serving, asked_for):
     context, client, names = asked_for
     async with serving(ssl=context) as (server, _):
@@ -275,6 +278,7 @@ async def test_the_name_that_the_certificate_must_have_can_be_chosen(serving, as
     assert names == ["localhost", "other.example"]
 
 
+@pytest.mark.feature("internationalised addresses")
 async def test_an_iri_is_asked_for_in_ascii(requested):
     uri = "ws://bücher.example/straße/✓?größe=ä&x=%20"
     request = await requested(iri=uri)
@@ -282,6 +286,7 @@ async def test_an_iri_is_asked_for_in_ascii(requested):
     assert "\r\nHost: xn--bcher-kva.example\r\n" in request
 
 
+@pytest.mark.feature("internationalised addresses")
 async def test_an_iri_names_its_server_in_ascii_over_tls(serving, asked_for):
     context, client, names = asked_for
     async with serving(ssl=context) as (server, _):
@@ -295,6 +300,7 @@ async def test_an_iri_names_its_server_in_ascii_over_tls(serving, asked_for):
 # Headers for each attempt
 
 
+@pytest.mark.feature("alter the request, see the response")
 @pytest.mark.parametrize("kind", ["function", "coroutine function"])
 async def test_headers_can_be_made_for_each_attempt(serving, kind):
     seen = []
@@ -367,6 +373,7 @@ def unix(tmp_path):
     return unix
 
 
+@pytest.mark.feature("connect over a Unix socket")
 @pytest.mark.parametrize("kind", [str, bytes, None])
 async def test_it_connects_to_a_unix_socket(unix, kind):
     async with unix() as path:
@@ -377,12 +384,14 @@ async def test_it_connects_to_a_unix_socket(unix, kind):
             assert await client.recv() == "x localhost/"
 
 
+@pytest.mark.feature("connect over a Unix socket")
 async def test_a_uri_says_what_to_ask_for_on_a_unix_socket(unix):
     async with unix() as path, unix_connect(path, "ws://example.org/chat") as client:
         await client.send("")
         assert await client.recv() == "example.org/chat"
 
 
+@pytest.mark.feature("connect over a Unix socket")
 async def test_a_unix_socket_over_tls(unix, tls):
     async with unix(ssl=tls.server) as path, unix_connect(path, ssl=tls.client) as client:
         await client.send("x ")
@@ -390,6 +399,7 @@ async def test_a_unix_socket_over_tls(unix, tls):
         assert client.transport.get_extra_info("ssl_object") is not None
 
 
+@pytest.mark.feature("connect over an existing socket")
 async def test_a_unix_socket_that_is_connected(unix):
     async with unix() as path:
         sock = socket.socket(socket.AF_UNIX)

@@ -35,6 +35,7 @@ async def count(server, expected):
         await asyncio.sleep(0)
 
 
+@pytest.mark.feature("limit connections, also for each address")
 @pytest.mark.parametrize("name", LIMITS)
 async def test_one_too_many_gets_503_and_may_come_again_later(serving, wire, silence, name):
     async with serving(**{name: 2}) as (server, uri), AsyncExitStack() as stack:
@@ -49,6 +50,7 @@ async def test_one_too_many_gets_503_and_may_come_again_later(serving, wire, sil
             assert await client.recv() == "hello"
 
 
+@pytest.mark.feature("limit connections, also for each address")
 @pytest.mark.parametrize("name", LIMITS[:2])
 async def test_open_connections_count(serving, name):
     async with serving(**{name: 1}) as (server, uri):
@@ -65,6 +67,7 @@ async def test_open_connections_are_no_handshakes(serving):
         assert await client.recv() == "hello"
 
 
+@pytest.mark.feature("limit connections, also for each address")
 async def test_a_callback_that_thinks_is_a_handshake(serving, wire):
     go_on = asyncio.Event()
 
@@ -131,6 +134,7 @@ async def test_a_handler_that_raises_gives_its_place_back(serving, caplog):
             await count(server, 0)
 
 
+@pytest.mark.feature("limit connections, also for each address")
 async def test_addresses_are_counted_apart(serving):
     async with serving(max_connections_per_address=1) as (_, uri), connect(uri):
         with pytest.raises(InvalidStatus, match="503"):
@@ -191,6 +195,7 @@ async def test_who_is_refused_and_sends_nothing_is_dropped_after_the_opening_tim
     assert [record.getMessage() for record in caplog.records] == ["1 connection refused: max_connections=1 is reached"]
 
 
+@pytest.mark.feature("limit connections, also for each address")
 async def test_so_many_are_refused_that_the_rest_is_dropped_at_once(serving, wire, silence, monkeypatch):
     monkeypatch.setattr(module, "_MAX_REFUSED", 2)
     async with serving(max_connections=1) as (server, uri), connect(uri), AsyncExitStack() as stack:
@@ -206,6 +211,7 @@ async def test_so_many_are_refused_that_the_rest_is_dropped_at_once(serving, wir
             await connect(uri)
 
 
+@pytest.mark.feature("logging")
 async def test_a_flood_is_no_flood_of_lines(serving, monkeypatch, caplog):
     caplog.set_level(logging.INFO, "twoway.server")
     async with serving(max_connections=1) as (_, uri), connect(uri):

@@ -179,6 +179,7 @@ def test_retry_after_is_read_if_it_is_a_number_of_seconds(exc, seconds):
 # Iterating
 
 
+@pytest.mark.feature("reconnect automatically")
 async def test_each_step_gives_a_new_connection_and_closes_the_one_before(serving):
     seen = []
     async with serving() as (_, uri):
@@ -193,6 +194,7 @@ async def test_each_step_gives_a_new_connection_and_closes_the_one_before(servin
         await websocket.wait_closed()
 
 
+@pytest.mark.feature("reconnect automatically")
 async def test_it_connects_again_when_the_server_has_closed_the_connection(serving):
     async def handler(connection):
         await connection.close(1012, "restart")
@@ -302,6 +304,7 @@ async def test_an_iterator_may_end_in_another_thread(serving):
 # Failures
 
 
+@pytest.mark.feature("reconnect automatically")
 async def test_it_tries_again_until_the_server_is_there(refusing, caplog):
     caplog.set_level(logging.INFO)
     async with refusing(503, 500, 429) as (_, uri):
@@ -340,6 +343,7 @@ def fail_with(*excs):
     return fail
 
 
+@pytest.mark.feature("reconnect automatically")
 async def test_a_final_failure_is_raised(refusing):
     async with refusing(503, 403) as (_, uri):
         with pytest.raises(InvalidStatus, match="403"):
@@ -347,6 +351,7 @@ async def test_a_final_failure_is_raised(refusing):
                 pass
 
 
+@pytest.mark.feature("reconnect automatically")
 async def test_what_is_final_can_be_decided_by_the_caller(refusing):
     class GaveUpError(Exception):
         pass
@@ -375,6 +380,7 @@ async def test_process_exception_may_raise(nobody):
             pass
 
 
+@pytest.mark.feature("reconnect automatically")
 async def test_attempts_are_counted_one_after_the_other(refusing):
     async with refusing(500, 500, None, 500, 500, 503) as (_, uri):
         rounds = 0
@@ -401,6 +407,7 @@ async def test_without_delays_the_end_of_a_connection_is_raised(serving):
                 await websocket.wait_closed()
 
 
+@pytest.mark.feature("reconnect automatically")
 async def test_a_wait_can_be_cancelled(nobody, states):
     task = asyncio.create_task(anext(aiter(connect(nobody, reconnect_delays=lambda: iter([1000]), on_state=states))))
     while ("waiting", "ConnectionRefusedError") not in states:
@@ -459,6 +466,7 @@ async def test_after_a_connection_there_is_a_wait_unless_we_closed_it(serving, w
     assert waits == expected
 
 
+@pytest.mark.feature("reconnect automatically")
 async def test_the_server_may_ask_for_a_longer_wait(refusing, waits):
     async with refusing(503, 429, headers={"Retry-After": "30"}) as (_, uri):
         async for websocket in connect(uri, reconnect_delays=lambda: iter([10, 50])):
@@ -471,6 +479,7 @@ async def test_the_server_may_ask_for_a_longer_wait(refusing, waits):
 # States
 
 
+@pytest.mark.feature("reconnect automatically")
 async def test_on_state_tells_what_happens(refusing, states):
     async def handler(connection):
         await connection.close(1000)

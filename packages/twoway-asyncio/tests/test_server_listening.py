@@ -30,6 +30,7 @@ async def greeted(path, wire, **options):
     return message
 
 
+@pytest.mark.feature("serve on a Unix socket")
 @unix_only
 async def test_on_a_unix_socket(tmp_path, wire):
     path = tmp_path / "socket"
@@ -38,6 +39,7 @@ async def test_on_a_unix_socket(tmp_path, wire):
         assert await greeted(path, wire) == wire.frame(0x81, b"hello")
 
 
+@pytest.mark.feature("serve on a Unix socket")
 @unix_only
 async def test_on_a_unix_socket_with_tls(tmp_path, wire, tls):
     path = str(tmp_path / "socket")
@@ -48,6 +50,7 @@ async def test_on_a_unix_socket_with_tls(tmp_path, wire, tls):
             await greeted(path, wire, ssl=tls.client, server_hostname="example.org")
 
 
+@pytest.mark.feature("serve on an existing socket")
 @unix_only
 async def test_on_a_unix_socket_that_is_there_before(tmp_path, wire):
     path = str(tmp_path / "socket")
@@ -57,6 +60,7 @@ async def test_on_a_unix_socket_that_is_there_before(tmp_path, wire):
         assert await greeted(path, wire) == wire.frame(0x81, b"hello")
 
 
+@pytest.mark.feature("serve on a Unix socket")
 @unix_only
 async def test_a_unix_socket_that_was_left_is_replaced(tmp_path, wire):
     path = str(tmp_path / "socket")
@@ -72,6 +76,7 @@ def test_a_unix_socket_has_no_host_and_no_port(name):
         unix_serve(greet, "/nowhere", **{name: None})
 
 
+@pytest.mark.feature("serve on an existing socket")
 async def test_on_several_sockets_one_after_the_other(wire):
     """Who is closed leaves the others alone."""
     servers = []
@@ -84,6 +89,7 @@ async def test_on_several_sockets_one_after_the_other(wire):
         assert server.sockets == ()
 
 
+@pytest.mark.feature("share a port between processes")
 @pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="no SO_REUSEPORT here")
 async def test_several_servers_share_a_port():
     greeters = set()

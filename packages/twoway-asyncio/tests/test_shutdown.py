@@ -26,6 +26,7 @@ async def forever(connection):
     await asyncio.Event().wait()
 
 
+@pytest.mark.feature("graceful shutdown")
 async def test_connections_are_closed_and_told_why(serving):
     async with serving() as (server, uri), connect(uri) as first, connect(uri) as second:
         report = await server.shutdown(code=1012, reason="back soon")
@@ -48,6 +49,7 @@ async def test_without_connections(serving):
         assert facts(await server.shutdown()) == {}
 
 
+@pytest.mark.feature("graceful shutdown")
 async def test_handlers_may_finish_their_work(serving):
     finished = []
 
@@ -62,6 +64,7 @@ async def test_handlers_may_finish_their_work(serving):
         assert len(finished) == 1
 
 
+@pytest.mark.feature("graceful shutdown")
 async def test_handlers_that_do_not_end_are_cancelled(serving):
     cleaned = []
 
@@ -78,6 +81,7 @@ async def test_handlers_that_do_not_end_are_cancelled(serving):
         assert client.close_code == 1001
 
 
+@pytest.mark.feature("graceful shutdown")
 async def test_connections_that_do_not_end_are_aborted(serving, wire):
     async with serving() as (server, uri), wire.opened(uri) as (reader, _):
         while not server.connections:
@@ -114,6 +118,7 @@ async def test_without_grace_all_is_cut_off(serving):
         await client.wait_closed()
 
 
+@pytest.mark.feature("graceful shutdown")
 async def test_it_takes_no_longer_than_its_grace_though_close_timeout_is_longer(serving, never, wire):
     """The peer neither reads nor writes, and the handler waits for room in the write buffer."""
 
@@ -135,6 +140,7 @@ async def test_it_takes_no_longer_than_its_grace_though_close_timeout_is_longer(
 # Spreading
 
 
+@pytest.mark.feature("graceful shutdown")
 async def test_close_frames_are_spread(serving):
     order = []
 
@@ -182,6 +188,7 @@ async def test_who_leaves_before_its_turn_needs_no_close_frame(serving):
 # Opening handshakes
 
 
+@pytest.mark.feature("graceful shutdown")
 async def test_a_handshake_under_way_gets_503(serving):
     thinking = asyncio.Event()
 
@@ -197,6 +204,7 @@ async def test_a_handshake_under_way_gets_503(serving):
             await client
 
 
+@pytest.mark.feature("graceful shutdown")
 async def test_a_request_that_comes_later_gets_503(serving, wire):
     async with serving() as (server, uri), connect(uri), wire.client(uri, b"") as (reader, writer):
         while len(server._connections) < 2:
@@ -358,6 +366,7 @@ async def test_close_as_in_websockets(serving):
         assert (client.close_code, client.close_reason) == (1001, "")
 
 
+@pytest.mark.feature("graceful shutdown")
 async def test_over_tls(connected):
     async with connected(secure=True) as (client, server):
         closing = asyncio.create_task(server.server.shutdown(grace=0.2, code=4000))

@@ -47,6 +47,7 @@ async def use(uri, **options):
         await client.wait_closed()
 
 
+@pytest.mark.feature("one handshake at a time with each address")
 @pytest.mark.parametrize(("options", "most"), [(ROW, 1), ({}, 4)])
 async def test_handshakes_with_one_address_wait_for_each_other(wire, crowd, options, most):
     crowd = crowd()
@@ -60,6 +61,7 @@ async def test_handshakes_with_one_address_wait_for_each_other(wire, crowd, opti
     assert (crowd.came, crowd.most) == (4, most)
 
 
+@pytest.mark.feature("one handshake at a time with each address")
 async def test_another_port_need_not_wait(wire, crowd):
     crowd = crowd()
     async with wire.server(crowd.behave) as one, wire.server(crowd.behave) as two, asyncio.TaskGroup() as group:
@@ -87,6 +89,7 @@ async def test_a_socket_that_is_connected_waits_for_the_same_address(wire, crowd
     assert (crowd.came, crowd.most) == (2, 1)
 
 
+@pytest.mark.feature("one handshake at a time with each address")
 async def test_waiting_counts_against_open_timeout(wire, crowd):
     crowd = crowd()
     async with wire.server(crowd.behave) as uri, asyncio.TaskGroup() as group:

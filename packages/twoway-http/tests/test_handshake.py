@@ -70,6 +70,7 @@ def test_build_request(request_):
     )
 
 
+@pytest.mark.feature("set the Origin and User-Agent headers")
 def test_build_request_with_everything():
     request = build_request(
         parse_uri("wss://user:secret@h:8443/a?b"),
@@ -248,6 +249,7 @@ def test_build_response(response):
     )
 
 
+@pytest.mark.feature("set the Server header")
 def test_build_response_with_everything():
     response = build_response(
         KEY, extensions="permessage-deflate", subprotocol="chat", server_header="twoway", headers={"Date": "today"}
@@ -350,6 +352,7 @@ def test_refused_version_names_the_supported_one(request_):
     assert response.headers["Connection"] == "Upgrade, close"
 
 
+@pytest.mark.feature("opening handshake")
 def test_both_sides_together():
     key = generate_key()
     request = RequestParser().receive_data(build_request(URI, key, subprotocols=["chat"]).serialize())
