@@ -38,6 +38,7 @@ async def exchange(factory, compression):
             return connection.response.headers["Sec-WebSocket-Extensions"]
 
 
+@pytest.mark.feature("extensions of one's own", "asyncio")
 @pytest.mark.parametrize("compression", ["deflate", None])
 def test_it_works_between_client_and_server(example, compression):
     agreed = asyncio.run(exchange(example["ChecksumFactory"](), compression))
@@ -45,6 +46,7 @@ def test_it_works_between_client_and_server(example, compression):
     assert ("permessage-deflate" in agreed) is (compression is not None)
 
 
+@pytest.mark.feature("extensions of one's own", "asyncio")
 def test_a_wrong_checksum_fails_the_connection(example):
     class Wrong(example["Checksum"]):
         def encode(self, frame, *, compress=None):

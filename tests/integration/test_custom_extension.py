@@ -19,6 +19,7 @@ async def echo(websocket: ServerConnection) -> None:
         await websocket.send(message)
 
 
+@pytest.mark.feature("extensions of one's own", "asyncio")
 @pytest.mark.parametrize("compression", [None, "deflate"])
 @pytest.mark.parametrize("message", ["text " * 100, b"\x00\xff" * 100, "", ["frag", "ments"]])
 def test_the_example_between_client_and_server(compression: str | None, message: Any) -> None:
