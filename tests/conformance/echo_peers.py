@@ -15,8 +15,8 @@ from typing import Any
 from twoway.asyncio import ConnectionClosed, connect, serve
 from twoway.deflate import ClientPerMessageDeflateFactory, ServerPerMessageDeflateFactory
 
-# Section 9 sends messages of 16 MiB; sections 12 and 13 want every message compressed, also the small ones.
-_OPTIONS: dict[str, Any] = {"max_size": 1 << 25, "ping_interval": None, "compression": None}
+# Section 9 sends messages of 16 MiB, and of 65,536 frames; sections 12 and 13 want every message compressed.
+_OPTIONS: dict[str, Any] = {"max_size": 1 << 25, "max_fragments": None, "ping_interval": None, "compression": None}
 _CLIENT = {**_OPTIONS, "extensions": [ClientPerMessageDeflateFactory(threshold=0)]}
 _SERVER = {**_OPTIONS, "extensions": [ServerPerMessageDeflateFactory(threshold=0)]}
 

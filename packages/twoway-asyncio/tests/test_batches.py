@@ -112,3 +112,14 @@ async def test_timeout_of_close_is_checked(connected, timeout, error):
     async with connected() as (client, _):
         with pytest.raises(error, match="timeout"):
             await client.close(timeout=timeout)
+
+
+@pytest.mark.parametrize("role", ["client", "server"])
+async def test_a_message_in_too_many_fragments_ends_the_connection(connected, role):
+    async with connected(**{role: {"max_fragments": 3}}) as (client, server):
+        limited, other = (client, server) if role == "client" else (server, client)
+        await other.send(["a", "b"])  # and an empty frame that ends the message
+        assert await limited.recv() == "ab"
+        await other.send(["a", "b", "c"])
+        await limited.wait_closed()
+        assert limited.close_sent.code == 1009

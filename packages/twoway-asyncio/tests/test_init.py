@@ -51,6 +51,7 @@ def test_client_and_server_have_the_same_options_in_common():
         "idle_release",
         "kwargs",
         "logger",
+        "max_fragments",
         "max_queue",
         "max_size",
         "open_timeout",

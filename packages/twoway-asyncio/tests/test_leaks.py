@@ -192,3 +192,28 @@ async def test_many_connections_leave_nothing(serving):
         await settle()
         assert ours() == before
         assert server._connections == server._tasks == set()
+
+
+@pytest.mark.parametrize("reset", [False, True])
+async def test_transports_need_no_garbage_collector(serving, wire, reset):
+    def cycles():
+        return [item for item in gc.garbage if type(item).__module__.startswith(("asyncio.", "twoway."))]
+
+    async with serving(compression=None) as (server, uri):
+        gc.collect()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            for _ in range(3):
+                client = await connect(uri, compression=None)
+                if reset:
+                    client.abort()
+                await client.close()
+                del client
+            while server._connections or server._tasks:
+                await asyncio.sleep(0)
+            await settle()
+            gc.collect()
+            assert cycles() == []
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()

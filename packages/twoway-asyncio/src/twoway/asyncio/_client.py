@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, TypeAlias
 
 from twoway.deflate import check_compression, enable_client_permessage_deflate
-from twoway.frames import DEFAULT_MAX_SIZE, ClientExtensionFactory
+from twoway.frames import DEFAULT_MAX_FRAGMENTS, DEFAULT_MAX_SIZE, ClientExtensionFactory
 from twoway.http import HeadersLike, Response
 from twoway.protocol import (
     Cause,
@@ -156,6 +156,7 @@ class connect:
         close_timeout: For all that comes after the first Close frame; seconds, None for no limit.
         idle_release: Time without a message after which compression releases memory; seconds, None for never.
         max_size: Largest message, or a pair: largest message and largest frame; bytes, None for no limit.
+        max_fragments: Largest number of frames in a message; None for no limit.
         max_queue: High-water mark, or high and low mark, of received messages that wait; None for no limit.
         write_limit: High-water mark, or high and low mark, of bytes that wait to be written.
         logger: Gets what happens; None takes the logger ``twoway.client``.
@@ -197,6 +198,7 @@ class connect:
         close_timeout: float | None = 10,
         idle_release: float | None = 60,
         max_size: MaxSize = DEFAULT_MAX_SIZE,
+        max_fragments: int | None = DEFAULT_MAX_FRAGMENTS,
         max_queue: MaxQueue = 16,
         write_limit: int | tuple[int, int | None] = 65536,
         logger: LoggerLike | None = None,
@@ -220,6 +222,7 @@ class connect:
             close_timeout=close_timeout,
             idle_release=idle_release,
             max_size=max_size,
+            max_fragments=max_fragments,
             fragments=True,
             defer_failure=True,
             logger=self._logger,

@@ -592,6 +592,10 @@ class Connection(asyncio.Protocol):
             if timer is not None:
                 timer.cancel()
         self._finish()
+        # Transports of asyncio refer to themselves by bound methods, and would wait for the garbage collector.
+        attributes = getattr(self.transport, "__dict__", {})
+        for name in ("_read_ready_cb", "_write_ready"):
+            attributes.pop(name, None)
 
     def pause_writing(self) -> None:
         """Take note that the write buffer is full; asyncio calls this."""

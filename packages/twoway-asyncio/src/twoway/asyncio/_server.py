@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from twoway.deflate import check_compression, enable_server_permessage_deflate
-from twoway.frames import DEFAULT_MAX_SIZE, Close, CloseCode, ServerExtensionFactory
+from twoway.frames import DEFAULT_MAX_FRAGMENTS, DEFAULT_MAX_SIZE, Close, CloseCode, ServerExtensionFactory
 from twoway.http import HTTPLimits, Request, Response
 from twoway.protocol import (
     Cause,
@@ -453,6 +453,7 @@ class serve:
         close_timeout: For all that comes after the first Close frame; seconds, None for no limit.
         idle_release: Time without a message after which compression releases memory; seconds, None for never.
         max_size: Largest message, or a pair: largest message and largest frame; bytes, None for no limit.
+        max_fragments: Largest number of frames in a message; None for no limit.
         max_queue: High-water mark, or high and low mark, of received messages that wait; None for no limit.
         write_limit: High-water mark, or high and low mark, of bytes that wait to be written.
         limits: What the request may be at most; None takes the defaults of `HTTPLimits`.
@@ -494,6 +495,7 @@ class serve:
         close_timeout: float | None = 10,
         idle_release: float | None = 60,
         max_size: MaxSize = DEFAULT_MAX_SIZE,
+        max_fragments: int | None = DEFAULT_MAX_FRAGMENTS,
         max_queue: MaxQueue = 16,
         write_limit: int | tuple[int, int | None] = 65536,
         limits: HTTPLimits | None = None,
@@ -526,6 +528,7 @@ class serve:
             close_timeout=close_timeout,
             idle_release=idle_release,
             max_size=max_size,
+            max_fragments=max_fragments,
             fragments=True,
             defer_failure=True,
             limits=limits or HTTPLimits(),
