@@ -85,7 +85,7 @@ def test_backoff_grows_to_its_maximum_and_is_random_below_that(monkeypatch):
     assert delays[:3] == pytest.approx([5, 5 * 1.618, 5 * 1.618**2])
     assert delays[-2:] == [90, 90]
     monkeypatch.setattr("random.random", lambda: 0.5)
-    assert list(itertools.islice(backoff(1, 2, 3), 4)) == [0.5, 1, 1.5, 1.5]
+    assert list(itertools.islice(backoff(initial_delay=1, max_delay=3, factor=2), 4)) == [0.5, 1, 1.5, 1.5]
 
 
 def test_backoff_is_not_the_same_for_everybody():
@@ -96,12 +96,12 @@ def test_backoff_is_not_the_same_for_everybody():
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ({"initial": 0}, ValueError),
+        ({"initial_delay": 0}, ValueError),
         ({"factor": 0.9}, ValueError),
-        ({"maximum": float("inf")}, ValueError),
-        ({"maximum": None}, TypeError),
-        ({"initial": "1"}, TypeError),
-        ({"initial": True}, TypeError),
+        ({"max_delay": float("inf")}, ValueError),
+        ({"max_delay": None}, TypeError),
+        ({"initial_delay": "1"}, TypeError),
+        ({"initial_delay": True}, TypeError),
     ],
 )
 def test_backoff_refuses_what_makes_no_sense(arguments, error):

@@ -23,14 +23,14 @@ _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _OWN_WISHES = (Cause.LOCAL_CLOSE, Cause.ABORTED)
 
 
-def backoff(initial: float = 5.0, factor: float = 1.618, maximum: float = _MAX_DELAY) -> Iterator[float]:
+def backoff(*, initial_delay: float = 5.0, max_delay: float = _MAX_DELAY, factor: float = 1.618) -> Iterator[float]:
     """
     Give the times to wait between attempts: random, below a bound that grows.
 
     Args:
-        initial: Bound of the first time; seconds, > 0.
+        initial_delay: Bound of the first time; seconds, > 0.
+        max_delay: What the bound never exceeds; seconds, > 0.
         factor: What the bound is multiplied by each time; >= 1.
-        maximum: What the bound never exceeds; seconds, > 0.
 
     Returns:
         An iterator without end; seconds.
@@ -42,20 +42,20 @@ def backoff(initial: float = 5.0, factor: float = 1.618, maximum: float = _MAX_D
     Spec:
         RFC 6455 §7.2.3: the first attempt after a random time between 0 and 5 seconds, then longer ones.
     """
-    for name, value in (("initial", initial), ("factor", factor), ("maximum", maximum)):
+    for name, value in (("initial_delay", initial_delay), ("max_delay", max_delay), ("factor", factor)):
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             raise TypeError(f"{name} must be a number, not {type(value).__name__}")
         check_seconds(name, value, positive=True)
     if factor < 1:
         raise ValueError(f"factor must be >= 1, not {factor}")
-    return _delays(initial, factor, maximum)
+    return _delays(initial_delay, max_delay, factor)
 
 
-def _delays(bound: float, factor: float, maximum: float) -> Iterator[float]:
+def _delays(bound: float, limit: float, factor: float) -> Iterator[float]:
     from random import random  # few programs reconnect, and it takes time to import
 
     while True:
-        bound = min(bound, maximum)
+        bound = min(bound, limit)
         yield random() * bound
         bound *= factor
 
