@@ -40,6 +40,15 @@ def test_a_violation_without_messages_is_answered_at_once(pair: Pair) -> None:
     assert pair.server.state is State.CLOSING
 
 
+@pytest.mark.parametrize(("final", "state"), [(False, State.CLOSING), (True, State.OPEN)])
+def test_only_a_whole_message_can_be_answered(final: bool, state: State) -> None:
+    options = ServerOptions(defer_failure=True, fragments=True, ping_interval=None)
+    pair = connected_pair(server_options=options)
+    parts = encode_frame(1, "a", fin=False, masked=True) + encode_frame(0, "b", fin=final, masked=True)
+    pair.server.receive_data(parts + RESERVED, pair.now)
+    assert pair.server.state is state
+
+
 def test_without_the_option_nothing_is_deferred() -> None:
     pair = connected_pair()
     pair.server.receive_data(message("a") + RESERVED, pair.now)

@@ -156,7 +156,7 @@ class Protocol(ABC):
             else:
                 self._receive_control(item, now)
         if decoder.error is not None and self._error is None:
-            if self.options.defer_failure and self.state is State.OPEN and any(isinstance(i, _MESSAGES) for i in items):
+            if self.options.defer_failure and self.state is State.OPEN and any(map(_ends_message, items)):
                 self._defer_failure(decoder.error, now)
             else:
                 self._fail_frames(decoder.error, now)
@@ -751,6 +751,10 @@ class Protocol(ABC):
     def _debug(self, message: str, *args: object) -> None:
         if self._logger is not None:
             self._logger.debug(message, *args)
+
+
+def _ends_message(item: Item) -> bool:
+    return item.final if isinstance(item, Fragment) else isinstance(item, (str, bytes))
 
 
 def _drop_tracebacks(error: BaseException | None) -> None:
