@@ -113,6 +113,17 @@ async def test_several_servers_share_a_port():
     assert greeters == {"first"}
 
 
+async def test_servers_share_a_socket_and_who_is_left_takes_all():
+    sock = socket.create_server(("127.0.0.1", 0))
+    uri = f"ws://127.0.0.1:{sock.getsockname()[1]}/"
+    async with serve(greet, sock=sock.dup()):
+        first = await serve(greet, sock=sock)
+        await first.shutdown()
+        for _ in range(3):
+            async with connect(uri) as client:
+                assert await client.recv() == "hello"
+
+
 async def test_a_port_is_not_shared_without_asking():
     async with serve(greet, "127.0.0.1", 0) as server:
         with pytest.raises(OSError, match=r"address already in use|10048"):
