@@ -64,6 +64,7 @@ SECTIONS = {
         Row("send a message"),
         Row("receive a message"),
         _io("iterate over messages"),
+        _io("receive all messages that wait"),
         Row("send a message in fragments"),
         Row("receive a fragmented message as one"),
         Row("receive a message frame by frame"),

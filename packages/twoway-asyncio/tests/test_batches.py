@@ -10,6 +10,7 @@ import pytest
 from twoway.asyncio import Cause, ConcurrencyError, ConnectionClosedOK, State
 
 
+@pytest.mark.feature("receive all messages that wait")
 async def test_a_batch_is_what_waits(connected):
     async with connected() as (client, server):
         for message in ("a", b"b", ["c", "d"]):
@@ -20,6 +21,7 @@ async def test_a_batch_is_what_waits(connected):
         assert await client.recv_batch() == [b"b", "cd"]
 
 
+@pytest.mark.feature("receive all messages that wait")
 async def test_a_batch_waits_for_the_first_message(connected):
     async with connected() as (client, server):
         receiving = asyncio.create_task(client.recv_batch(decode=False))
@@ -31,6 +33,7 @@ async def test_a_batch_waits_for_the_first_message(connected):
             await client.recv_batch()
 
 
+@pytest.mark.feature("receive all messages that wait")
 async def test_a_batch_makes_room_for_more(connected):
     async with connected(client={"max_queue": 2}) as (client, server):
         sent = [f"message {number}" for number in range(100)]
@@ -47,6 +50,7 @@ async def test_a_batch_makes_room_for_more(connected):
         assert received == sent
 
 
+@pytest.mark.feature("close codes and reasons of both sides, and who was first")
 async def test_both_sides_know_both_close_frames_and_which_was_first(connected):
     async with connected() as (client, server):
         assert (client.close_sent, client.close_rcvd, client.close_rcvd_then_sent, client.cause) == (None,) * 4
@@ -91,6 +95,7 @@ async def test_a_ping_may_end_well_without_a_pong(connected):
         await server.wait_closed()
 
 
+@pytest.mark.feature("time limit for the closing handshake")
 async def test_closing_may_take_less_than_the_close_timeout(connected):
     async with connected(server={"close_timeout": None}, client={"close_timeout": None}) as (client, server):
         server.transport.pause_reading()
@@ -114,6 +119,7 @@ async def test_timeout_of_close_is_checked(connected, timeout, error):
             await client.close(timeout=timeout)
 
 
+@pytest.mark.feature("limits against hostile peers")
 @pytest.mark.parametrize("role", ["client", "server"])
 async def test_a_message_in_too_many_fragments_ends_the_connection(connected, role):
     async with connected(**{role: {"max_fragments": 3}}) as (client, server):

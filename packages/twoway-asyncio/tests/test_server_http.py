@@ -42,12 +42,14 @@ def post(body, *lines):
     return b"\r\n".join([b"POST /mirror HTTP/1.1", b"Host: localhost", *lines, b"", body])
 
 
+@pytest.mark.feature("answer with an HTTP response")
 async def test_get(exchange):
     status, headers, body = await exchange(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert (status, body) == ("HTTP/1.1 200 OK", "I am well.\n")
     assert {"Content-Length: 11", "Connection: close"} <= set(headers)
 
 
+@pytest.mark.feature("answer with an HTTP response")
 async def test_head_has_the_headers_of_get_and_no_body(exchange):
     status, headers, body = await exchange(b"HEAD /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert (status, body) == ("HTTP/1.1 200 OK", "")
@@ -60,6 +62,7 @@ async def test_an_answer_without_content(exchange):
     assert not any(header.startswith("Content-Length") for header in headers)
 
 
+@pytest.mark.feature("answer with an HTTP response")
 @pytest.mark.parametrize(
     "probe", [b"GET /health HTTP/1.0\r\n\r\n", b"GET /health HTTP/1.0\r\nHost: 10.0.0.1:80\r\n\r\n"]
 )
@@ -73,6 +76,7 @@ async def test_a_websocket_handshake_needs_http_1_1(exchange, wire):
     assert status.startswith("HTTP/1.1 505 ")
 
 
+@pytest.mark.feature("answer with an HTTP response")
 @pytest.mark.parametrize(
     "pieces",
     [
@@ -100,6 +104,7 @@ async def test_a_coroutine_function_gets_the_body_too(exchange):
     assert (status, body) == ("HTTP/1.1 202 Accepted", "hello")
 
 
+@pytest.mark.feature("answer with an HTTP response")
 @pytest.mark.parametrize("size", [4, 5])
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_bodies_are_limited(exchange, size, chunked):
@@ -137,6 +142,7 @@ async def test_what_nobody_answers_is_refused(exchange, method, expected):
     assert ("Allow: GET" in headers) is (expected == "405")
 
 
+@pytest.mark.feature("answer with an HTTP response")
 async def test_websocket_goes_on_beside_it(serving, wire):
     async with serving(process_request=application) as (_, uri), connect(uri) as client:
         async with wire.client(uri, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n") as (reader, _):
@@ -145,6 +151,7 @@ async def test_websocket_goes_on_beside_it(serving, wire):
         assert await client.recv() == "hello"
 
 
+@pytest.mark.feature("answer with an HTTP response")
 async def test_over_tls(serving, wire, tls):
     options = {"ssl": tls.client, "server_hostname": "localhost"}
     async with (
