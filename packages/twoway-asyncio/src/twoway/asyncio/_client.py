@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from inspect import isawaitable
 from os import PathLike
+from time import monotonic
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -207,6 +208,7 @@ class connect:
     ) -> None:
         self.uri = uri
         self._target = read_uri(uri)
+        self._place = f"{self._target.host}:{self._target.port}"  # for logs; the rest of a URI may hold secrets
         self._logger = logging.getLogger("twoway.client") if logger is None else logger
         if check_compression(compression):
             extensions = enable_client_permessage_deflate(extensions)
@@ -287,7 +289,7 @@ class connect:
         except TimeoutError as exc:
             if not timeout.expired():  # the one of TCP
                 raise
-            raise TimeoutError(f"opening handshake with {self._target} timed out") from exc
+            raise TimeoutError(f"opening handshake with {self._place} timed out") from exc
 
     async def _open(self) -> ClientConnection:
         new_connection = partial(self._new_connection, await self._current_options())
@@ -319,7 +321,7 @@ class connect:
         return replace(self._options, additional_headers=headers)
 
     def _new_connection(self, options: ClientOptions) -> ClientConnection:
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         return self._make(ClientProtocol(self._target, options, now), **self._settings)
 
     def _tell(self, state: str, exc: BaseException | None) -> None:
@@ -335,7 +337,7 @@ class connect:
 
     def _announce(self, line: str, exc: Exception) -> None:
         """Tell that we wait before the next attempt."""
-        self._logger.info("%s", f"{self._target.origin[1]}:{self._target.port}: {line}")
+        self._logger.info("%s", f"{self._place}: {line}")
         self._tell("waiting", exc)
 
     def _transport_arguments(self) -> dict[str, Any]:

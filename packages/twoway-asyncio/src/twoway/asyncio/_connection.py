@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Mapping
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from weakref import ref
 
@@ -323,7 +324,7 @@ class Connection(asyncio.Protocol):
         if self.protocol.state is State.CONNECTING:
             raise InvalidState("the opening handshake is not finished")
         if self.protocol.failing:  # and what came before the violation has been received
-            self.protocol.fail_deferred(self._loop.time())
+            self.protocol.fail_deferred(monotonic())
             self._changed()
         self._inbox.wanted = True
         self._receiver = receiver = self._loop.create_future()
@@ -451,7 +452,7 @@ class Connection(asyncio.Protocol):
             RFC 6455 §5.5.2, §5.5.3.
         """
         await self._check_open()
-        payload = self.protocol.ping(data, now=self._loop.time())
+        payload = self.protocol.ping(data, now=monotonic())
         waiter: asyncio.Future[float] = self._loop.create_future()
         self._pings[payload] = waiter, ack_on_close
         self._transmit(len(payload))
@@ -516,7 +517,7 @@ class Connection(asyncio.Protocol):
         if self.protocol.state is State.CONNECTING:
             self.abort()
         else:
-            self.protocol.close(code, reason, now=self._loop.time())
+            self.protocol.close(code, reason, now=monotonic())
             self._changed()
         timer = None if timeout is None else self._loop.call_later(timeout, self.abort)
         try:
@@ -542,7 +543,7 @@ class Connection(asyncio.Protocol):
             self.transport.abort()  # it may still be flushing what it holds, though the connection is over
 
     def _fail(self, code: int, reason: str, error: BaseException | None = None) -> None:
-        self.protocol.fail(code, reason, now=self._loop.time(), error=error)
+        self.protocol.fail(code, reason, now=monotonic(), error=error)
         self._changed()
 
     # What asyncio calls
@@ -558,7 +559,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes; asyncio calls this."""
         self._wrote_at = None
-        self.protocol.receive_data(data, self._loop.time())
+        self.protocol.receive_data(data, monotonic())
         changed = False
         for event in self.protocol.events():
             if isinstance(event, _ITEMS):
@@ -576,7 +577,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Take the end of the stream; asyncio calls this."""
-        self.protocol.receive_eof(self._loop.time())
+        self.protocol.receive_eof(monotonic())
         self._changed()
         # A client may close its side behind a plain HTTP request; TLS knows no half-closed connection.
         return self.protocol.state is not State.CLOSED and self.transport.can_write_eof()
@@ -586,7 +587,7 @@ class Connection(asyncio.Protocol):
         error = exc if isinstance(exc, OSError) else None
         if error is not None:
             error.__traceback__ = None  # we keep the error, and its frames would keep us
-        self.protocol.receive_eof(self._loop.time(), error)
+        self.protocol.receive_eof(monotonic(), error)
         self._handle_events()
         for timer in (self._timer, self._last_timer):
             if timer is not None:
@@ -703,7 +704,7 @@ class Connection(asyncio.Protocol):
         if self._unsent > _JOIN_LIMIT:
             self._flush()
         elif not self._flushing:
-            now = self._loop.time()
+            now = monotonic()
             if len(self._inbox) or (self._wrote_at is not None and now - self._wrote_at < _BURST):
                 self._flushing = True
                 self._loop.call_soon(self._flush_joined)
@@ -746,13 +747,13 @@ class Connection(asyncio.Protocol):
         if self.protocol.state is State.OPEN and not self.transport.is_closing():
             self._reading = False
             self.transport.pause_reading()
-            self.protocol.pause_reading(self._loop.time())
+            self.protocol.pause_reading(monotonic())
 
     def _resume_reading(self) -> None:
         self._reading = True
         if not self.transport.is_closing():
             self.transport.resume_reading()
-        self.protocol.resume_reading(self._loop.time())
+        self.protocol.resume_reading(monotonic())
         self._set_timer()
 
     # Time
@@ -766,12 +767,12 @@ class Connection(asyncio.Protocol):
             if self._timer_at <= deadline:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(deadline, self._tick)
+        self._timer = self._loop.call_later(max(deadline - monotonic(), 0), self._tick)
         self._timer_at = deadline
 
     def _tick(self) -> None:
         self._timer = None
-        self.protocol.handle_deadline(self._loop.time())
+        self.protocol.handle_deadline(monotonic())
         self._changed()
 
 

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from functools import partial
 from os import PathLike
+from time import monotonic
 from types import TracebackType
 from typing import Any
 
@@ -105,7 +106,7 @@ class ServerConnection(Connection):
     def _answer(self, response: Response) -> None:
         """Send the answer to the opening handshake, unless the client has gone or the time is over."""
         if self.protocol.state is State.CONNECTING:
-            self.protocol.send_response(response, self._loop.time())
+            self.protocol.send_response(response, monotonic())
             self.server._admission.answered(self)
             self._changed()
 
@@ -231,7 +232,7 @@ class Server:
             if connection.state is State.CONNECTING:
                 self._refuse(connection)
             elif close_connections and connection.state is State.OPEN:
-                connection.protocol.close(code, reason, now=self._loop.time())
+                connection.protocol.close(code, reason, now=monotonic())
                 connection._changed()
         self._closing = self._loop.create_task(self._finish())
 
@@ -312,12 +313,12 @@ class Server:
     # Connections
 
     def _new_connection(self) -> ServerConnection:
-        protocol = ServerProtocol(self._options, self._loop.time())
+        protocol = ServerProtocol(self._options, monotonic())
         return self._make(protocol, self, **self._settings)
 
     def _add(self, connection: ServerConnection) -> None:
         self._connections.add(connection)
-        admitted = self._admission.enter(connection, connection.remote_address, self._loop.time())
+        admitted = self._admission.enter(connection, connection.remote_address, monotonic())
         if not admitted or self._cut_off or (self._closing is not None and self._shutdown is None):
             connection.abort()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from twoway.frames import Close
@@ -57,7 +58,7 @@ class Shutdown:
         self._server = server
         self._close = close
         self._loop = server.get_loop()
-        self._begun = self._loop.time()
+        self._begun = monotonic()
         self._end = self._begun + grace
         self._patience = min(grace, _PATIENCE)
         self._spread = spread
@@ -89,7 +90,7 @@ class Shutdown:
             timer.cancel()
             cancelled, tasks = self._cut_off()
             try:
-                await self._wait(self._loop.time() + _LAST_WORDS)
+                await self._wait(monotonic() + _LAST_WORDS)
             finally:
                 abandoned = self._abandon(tasks)
         closed = sum(one.protocol.close_rcvd is not None and one.protocol.close_sent is not None for one in opened)
@@ -98,19 +99,19 @@ class Shutdown:
     async def _say_goodbye(self, opened: list[ServerConnection]) -> None:
         """Send the Close frames, evenly spread, so that not all clients reconnect at the same time."""
         for number, connection in enumerate(opened):
-            delay = self._begun + self._spread * number / len(opened) - self._loop.time()
+            delay = self._begun + self._spread * number / len(opened) - monotonic()
             if delay > 0 and connection.state is State.OPEN:
                 await asyncio.wait([connection._closed], timeout=delay)
             if connection.state is State.OPEN:
-                connection.protocol.close(self._close.code, self._close.reason, now=self._loop.time())
+                connection.protocol.close(self._close.code, self._close.reason, now=monotonic())
                 connection._changed()
 
     async def _wait(self, end: float) -> None:
         """Wait until nothing is left, or the time has come."""
         server = self._server
         await asyncio.sleep(0)  # transports that are accepted, but not made known yet, come to life now
-        while (waits := {*server._tasks, *(one._closed for one in server._connections)}) and self._loop.time() < end:
-            await asyncio.wait(waits, timeout=end - self._loop.time())
+        while (waits := {*server._tasks, *(one._closed for one in server._connections)}) and monotonic() < end:
+            await asyncio.wait(waits, timeout=end - monotonic())
             await asyncio.sleep(0)  # what ended leaves the sets in callbacks
 
     def _drop_strangers(self) -> None:
