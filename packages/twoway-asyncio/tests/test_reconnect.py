@@ -334,6 +334,12 @@ async def test_a_log_line_has_no_secret_of_the_uri_and_no_line_break(nobody, cap
     assert r"two\nlines" in caplog.text
 
 
+async def test_a_timeout_has_no_secret_of_the_uri(wire, never):
+    async with wire.server(never) as uri:
+        with pytest.raises(TimeoutError, match=r"^opening handshake with localhost:\d+ timed out$"):
+            await connect(f"{uri}?token=sesame", open_timeout=0.05)
+
+
 def fail_with(*excs):
     remaining = iter(excs)
 
