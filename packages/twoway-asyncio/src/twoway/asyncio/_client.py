@@ -209,7 +209,6 @@ class connect:
         self.uri = uri
         self._target = read_uri(uri)
         self._place = f"{self._target.host}:{self._target.port}"  # for logs; the rest of a URI may hold secrets
-        self._place = f"{self._target.host}:{self._target.port}"  # for logs; the rest of a URI may hold secrets
         self._logger = logging.getLogger("twoway.client") if logger is None else logger
         if check_compression(compression):
             extensions = enable_client_permessage_deflate(extensions)
