@@ -53,10 +53,12 @@ def test_client_and_server_have_the_same_options_in_common():
         "logger",
         "max_fragments",
         "max_queue",
+        "max_queue_bytes",
         "max_size",
         "open_timeout",
         "ping_interval",
         "ping_timeout",
+        "slow_consumer",
         "subprotocols",
         "write_limit",
     }

@@ -31,7 +31,7 @@ from twoway.protocol import (
     read_uri,
 )
 
-from ._connection import Connection, make_settings
+from ._connection import Connection, SlowConsumer, make_settings
 from ._reconnect import Policy, ProcessException, Reconnections, backoff, process_exception
 from ._turns import take_turn
 
@@ -159,7 +159,10 @@ class connect:
         max_size: Largest message, or a pair: largest message and largest frame; bytes, None for no limit.
         max_fragments: Largest number of frames in a message; None for no limit.
         max_queue: High-water mark, or high and low mark, of received messages that wait; None for no limit.
+        max_queue_bytes: High-water mark of their size, text counted in characters; None for no limit.
         write_limit: High-water mark, or high and low mark, of bytes that wait to be written.
+        slow_consumer: What ``send`` does while the write buffer is over its limit: ``"wait"``, ``"skip"`` the message,
+            or ``"close"`` the connection with 1008.
         logger: Gets what happens; None takes the logger ``twoway.client``.
         create_connection: Makes the connection; None takes `ClientConnection`.
         **kwargs: For ``loop.create_connection``: ``ssl``, ``local_addr``, ``sock``, a connected socket that is used
@@ -201,7 +204,9 @@ class connect:
         max_size: MaxSize = DEFAULT_MAX_SIZE,
         max_fragments: int | None = DEFAULT_MAX_FRAGMENTS,
         max_queue: MaxQueue = 16,
+        max_queue_bytes: int | None = None,
         write_limit: int | tuple[int, int | None] = 65536,
+        slow_consumer: SlowConsumer = "wait",
         logger: LoggerLike | None = None,
         create_connection: type[ClientConnection] | None = None,
         **kwargs: Any,
@@ -230,7 +235,13 @@ class connect:
             logger=self._logger,
         )
         self._make = create_connection or ClientConnection
-        self._settings = make_settings(max_queue, write_limit, self._logger)
+        self._settings = make_settings(
+            max_queue=max_queue,
+            max_queue_bytes=max_queue_bytes,
+            write_limit=write_limit,
+            slow_consumer=slow_consumer,
+            logger=self._logger,
+        )
         self._headers = additional_headers if callable(additional_headers) else None
         self._policy = Policy(process_exception, reconnect_delays, max_attempts)
         if on_state is not None and not callable(on_state):

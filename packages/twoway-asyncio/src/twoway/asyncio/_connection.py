@@ -6,10 +6,10 @@ import asyncio
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 from weakref import ref
 
-from twoway.frames import Buffer, Close, CloseCode, Extension, Fragment
+from twoway.frames import Buffer, Close, CloseCode, Extension, Fragment, check_limit
 from twoway.http import Request, Response
 from twoway.protocol import (
     Cause,
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 #: A message, or a part of one, as the application gives it.
 DataLike: TypeAlias = str | Buffer
+#: What `Connection.send` does while the write buffer is over its limit.
+SlowConsumer: TypeAlias = Literal["wait", "skip", "close"]
+
+_POLICIES = ("wait", "skip", "close")
 
 _ITEMS = (str, bytes, Fragment)
 # Frames that wait for the end of the loop's iteration leave at once when they hold more than this; bytes.
@@ -51,7 +55,10 @@ class Connection(asyncio.Protocol):
     Args:
         protocol: The connection without I/O; used, not copied.
         max_queue: High-water mark, or high and low mark, of received messages that wait; None for no limit.
+        max_queue_bytes: High-water mark of their size, text counted in characters; None for no limit.
         write_limit: High-water mark, or high and low mark, of bytes that wait to be written.
+        slow_consumer: What `send` does while the write buffer is over its limit: ``"wait"`` until it is not,
+            ``"skip"`` the message, or ``"close"`` the connection with 1008.
         logger: Gets what happens.
 
     Attributes:
@@ -62,8 +69,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_closed", "_drainers", "_dropping", "_flushing", "_fragmented", "_id", "_inbox", "_last_timer", "_loop",
-        "_parts", "_pings", "_reading", "_receiver", "_receiving", "_shut", "_timer", "_timer_at", "_unsent",
-        "_writable", "_write_high", "_write_low", "_wrote_at", "logger", "protocol", "transport",
+        "_parts", "_pings", "_reading", "_receiver", "_receiving", "_shut", "_slow_consumer", "_timer", "_timer_at",
+        "_unsent", "_writable", "_write_high", "_write_low", "_wrote_at", "logger", "protocol", "transport",
     )  # fmt: skip
 
     def __init__(
@@ -71,7 +78,9 @@ class Connection(asyncio.Protocol):
         protocol: Protocol,
         *,
         max_queue: MaxQueue = 16,
+        max_queue_bytes: int | None = None,
         write_limit: int | tuple[int, int | None] = 65536,
+        slow_consumer: SlowConsumer = "wait",
         logger: LoggerLike,
     ) -> None:
         self.protocol = protocol
@@ -79,7 +88,8 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport = None  # type: ignore[assignment]  # until connection_made
         self._loop = asyncio.get_running_loop()
         self._write_high, self._write_low = _check_write_limit(write_limit)
-        self._inbox = Inbox(max_queue)
+        self._inbox = Inbox(max_queue, max_queue_bytes)
+        self._slow_consumer = slow_consumer
         self._receiver: asyncio.Future[None] | None = None  # whoever waits for a message
         self._receiving: asyncio.Task[Any] | None = None  # its task, for an error message
         self._parts: ref[Parts] | None = None  # whoever reads a message in parts
@@ -345,15 +355,16 @@ class Connection(asyncio.Protocol):
         *,
         text: bool | None = None,
         compress: bool | None = None,
-    ) -> None:
+    ) -> bool:
         """
         Send a message.
 
         ``str`` is sent as a text message, bytes-like objects as a binary one; an iterable, synchronous or
         asynchronous, is sent as a fragmented message, one frame for each item.
 
-        Waits while the write buffer is over its limit. Cancelling then does not take the message back; cancelling
-        in the middle of a fragmented message fails the connection with 1011, for the peer cannot go on from there.
+        Waits while the write buffer is over its limit, unless ``slow_consumer`` says otherwise. Cancelling then does
+        not take the message back; cancelling in the middle of a fragmented message fails the connection with 1011,
+        for the peer cannot go on from there.
 
         Args:
             message: What to send; not kept.
@@ -361,8 +372,11 @@ class Connection(asyncio.Protocol):
             compress: True compresses the message, False does not; None lets the extension decide. Without
                 permessage-deflate on the connection it makes no difference.
 
+        Returns:
+            True; False if the message was skipped because the peer is too slow.
+
         Raises:
-            ConnectionClosed: The connection is closed.
+            ConnectionClosed: The connection is closed, or was failed because the peer is too slow.
             TypeError: ``message`` has the wrong type; a caller's bug.
             ValueError: A text is not UTF-8, or has a lone surrogate; a caller's bug.
 
@@ -374,6 +388,8 @@ class Connection(asyncio.Protocol):
         """
         while self._fragmented is not None and not self._closed.done():
             await asyncio.shield(self._fragmented)
+        if not self._writable and self._slow_consumer != "wait" and not self._take_slow_consumer():
+            return False
         if isinstance(message, (str, bytes, bytearray, memoryview)):
             await self._check_open()
             if (isinstance(message, str) and text is not False) or text:
@@ -382,7 +398,7 @@ class Connection(asyncio.Protocol):
                 data = message.encode() if isinstance(message, str) else message
                 self.protocol.send_binary(data, compress=compress)
             self._transmit(len(message))
-            if not self._writable:
+            if not self._writable and self._slow_consumer == "wait":
                 await self._drain()
         elif isinstance(message, Mapping):
             raise TypeError("message must not be a mapping: did you mean its keys, or a JSON text?")
@@ -392,6 +408,16 @@ class Connection(asyncio.Protocol):
             await self._send_fragments(AsyncItems(message), text, compress)
         else:
             raise TypeError(f"message must be str, bytes-like or an iterable of these, not {type(message).__name__}")
+        return True
+
+    def _take_slow_consumer(self) -> bool:
+        """Do with a message what is to be done while the write buffer is full; tell whether to go on sending it."""
+        if self.protocol.state is not State.OPEN:
+            return True
+        if self._slow_consumer == "close":
+            self._fail(CloseCode.POLICY_VIOLATION, "too slow to receive")
+            raise self.protocol.close_exc
+        return False
 
     async def _send_fragments(self, parts: AsyncIterable[DataLike], text: bool | None, compress: bool | None) -> None:
         """Send one frame for each part, and an empty one that ends the message."""
@@ -776,13 +802,22 @@ class Connection(asyncio.Protocol):
         self._changed()
 
 
-def make_settings(max_queue: MaxQueue, write_limit: int | tuple[int, int | None], logger: LoggerLike) -> dict[str, Any]:
+def make_settings(
+    *,
+    max_queue: MaxQueue,
+    max_queue_bytes: int | None,
+    write_limit: int | tuple[int, int | None],
+    slow_consumer: SlowConsumer,
+    logger: LoggerLike,
+) -> dict[str, Any]:
     """
     Check the settings that are no matter of the protocol, so that wrong ones surface before there is a connection.
 
     Args:
         max_queue: As for `Connection`.
+        max_queue_bytes: As for `Connection`.
         write_limit: As for `Connection`.
+        slow_consumer: As for `Connection`.
         logger: As for `Connection`.
 
     Returns:
@@ -793,8 +828,17 @@ def make_settings(max_queue: MaxQueue, write_limit: int | tuple[int, int | None]
         ValueError: An argument is out of range; a caller's bug.
     """
     check_marks("max_queue", max_queue)
+    check_limit("max_queue_bytes", max_queue_bytes)
     _check_write_limit(write_limit)
-    return {"max_queue": max_queue, "write_limit": write_limit, "logger": logger}
+    if slow_consumer not in _POLICIES:
+        raise ValueError(f"slow_consumer must be one of {', '.join(map(repr, _POLICIES))}, not {slow_consumer!r}")
+    return {
+        "max_queue": max_queue,
+        "max_queue_bytes": max_queue_bytes,
+        "write_limit": write_limit,
+        "slow_consumer": slow_consumer,
+        "logger": logger,
+    }
 
 
 def _check_write_limit(write_limit: int | tuple[int, int | None]) -> tuple[int, int | None]:

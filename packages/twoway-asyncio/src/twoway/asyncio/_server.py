@@ -32,7 +32,7 @@ from twoway.protocol import (
 )
 
 from ._client import USER_AGENT, tls_timeouts
-from ._connection import Connection, make_settings
+from ._connection import Connection, SlowConsumer, make_settings
 from ._limits import Admission, ConnectionLimits
 from ._shutdown import Shutdown, ShutdownReport, check_duration
 
@@ -456,7 +456,10 @@ class serve:
         max_size: Largest message, or a pair: largest message and largest frame; bytes, None for no limit.
         max_fragments: Largest number of frames in a message; None for no limit.
         max_queue: High-water mark, or high and low mark, of received messages that wait; None for no limit.
+        max_queue_bytes: High-water mark of their size, text counted in characters; None for no limit.
         write_limit: High-water mark, or high and low mark, of bytes that wait to be written.
+        slow_consumer: What ``send`` does while the write buffer is over its limit: ``"wait"``, ``"skip"`` the message,
+            or ``"close"`` the connection with 1008.
         limits: What the request may be at most; None takes the defaults of `HTTPLimits`.
         max_connections: Connections at a time; None for no limit. Further ones get 503.
         max_connections_per_address: The same for each IPv4 address and each IPv6 network of 64 bits.
@@ -498,7 +501,9 @@ class serve:
         max_size: MaxSize = DEFAULT_MAX_SIZE,
         max_fragments: int | None = DEFAULT_MAX_FRAGMENTS,
         max_queue: MaxQueue = 16,
+        max_queue_bytes: int | None = None,
         write_limit: int | tuple[int, int | None] = 65536,
+        slow_consumer: SlowConsumer = "wait",
         limits: HTTPLimits | None = None,
         max_connections: int | None = None,
         max_connections_per_address: int | None = None,
@@ -543,7 +548,13 @@ class serve:
             process_response=process_response,
             select_subprotocol=select_subprotocol,
             create_connection=create_connection or ServerConnection,
-            settings=make_settings(max_queue, write_limit, self._logger),
+            settings=make_settings(
+                max_queue=max_queue,
+                max_queue_bytes=max_queue_bytes,
+                write_limit=write_limit,
+                slow_consumer=slow_consumer,
+                logger=self._logger,
+            ),
             connection_limits=ConnectionLimits(
                 max_connections=max_connections,
                 max_connections_per_address=max_connections_per_address,
