@@ -76,7 +76,7 @@ async def test_handlers_that_do_not_end_are_cancelled(serving):
             cleaned.append(connection)
 
     async with serving(handler) as (server, uri), connect(uri) as client:
-        assert facts(await server.shutdown(grace=0.05)) == {"closed": 1, "cancelled": 1}
+        assert facts(await server.shutdown(grace=0.5)) == {"closed": 1, "cancelled": 1}
         assert len(cleaned) == 1
         assert client.close_code == 1001
 
@@ -101,7 +101,7 @@ async def test_a_handler_that_ignores_cancellation_cannot_hold_it(serving, caplo
 
     async with serving(handler) as (server, uri):
         async with connect(uri):
-            assert facts(await server.shutdown(grace=0.05)) == {"closed": 1, "cancelled": 1, "abandoned": 1}
+            assert facts(await server.shutdown(grace=0.5)) == {"closed": 1, "cancelled": 1, "abandoned": 1}
             await server.wait_closed()
         (record,) = caplog.records
         assert "1 tasks of connections were cancelled, but ignore it" in record.getMessage()
@@ -264,7 +264,7 @@ async def test_who_was_refused_may_be_gone_while_others_are_waited_for(serving, 
     async with serving(forever, process_request=process_request) as (server, uri), connect(uri):
         client = asyncio.create_task(connect(uri + "slow").__aenter__())
         await thinking.wait()
-        closing = asyncio.create_task(server.shutdown(grace=0.1))
+        closing = asyncio.create_task(server.shutdown(grace=0.5))
         with pytest.raises(InvalidStatus, match="503"):
             await client
         assert facts(await closing) == {"closed": 1, "refused": 1, "cancelled": 1}
@@ -369,7 +369,7 @@ async def test_close_as_in_websockets(serving):
 @pytest.mark.feature("graceful shutdown")
 async def test_over_tls(connected):
     async with connected(secure=True) as (client, server):
-        closing = asyncio.create_task(server.server.shutdown(grace=0.2, code=4000))
+        closing = asyncio.create_task(server.server.shutdown(grace=0.5, code=4000))
         with pytest.raises(ConnectionClosedError, match="4000"):
             await client.recv()
         assert (await closing).closed == 1
