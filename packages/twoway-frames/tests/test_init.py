@@ -17,7 +17,7 @@ DOCUMENTED = [obj for obj in PUBLIC if inspect.isclass(obj) or inspect.isfunctio
 NAMES = """
     CLOSE_CODE_MEANINGS CONTROL_OPCODES DATA_OPCODES DEFAULT_MAX_FRAGMENTS DEFAULT_MAX_SIZE OK_CLOSE_CODES
     Buffer ClientExtensionFactory Close CloseCode Extension ExtensionParameter Fragment Frame FrameDecoder FrameError
-    InvalidPayloadError Item MessageDecoder NegotiationError Opcode PayloadTooBig Ping Pong ProtocolError
+    InvalidPayloadError Item MessageDecoder NegotiationError Opcode PayloadTooBig Ping Pong ProtocolError Record
     ServerExtensionFactory TooManyFragments Utf8Decoder apply_mask check_limit decode_utf8 describe_close_code
     encode_frame encode_header is_valid_close_code new_masking_key reserved_bits serialize_frame shorten
 """

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
 from weakref import WeakKeyDictionary
 
 from twoway.http import Request, Response
@@ -77,6 +76,8 @@ class Router:
         Spec:
             RFC 6455 §4.1, RFC 9110 §15.4.3.
         """
+        from urllib.parse import quote  # as for `unquote`
+
         location = quote(url, safe=_URI_CHARACTERS)
         response = connection.respond(302, f"It is at {location}\n")
         response.headers["Location"] = location
@@ -121,6 +122,8 @@ class Router:
         return None
 
     def _match(self, server_name: str, request: Request) -> tuple[Any, Mapping[str, Any]]:
+        from urllib.parse import unquote  # costs 3 ms at import, and only routing needs it
+
         from werkzeug.exceptions import MethodNotAllowed, NotFound
         from werkzeug.routing import WebsocketMismatch
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from twoway.frames import Close
+from twoway.frames import Close, Record
 from twoway.protocol import State
 
 if TYPE_CHECKING:
@@ -20,8 +19,7 @@ _PATIENCE = 1.0
 _LAST_WORDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class ShutdownReport:
+class ShutdownReport(Record):
     """
     Tell what `Server.shutdown` came to.
 
@@ -36,11 +34,16 @@ class ShutdownReport:
         RFC 6455 §7.1.2, §7.1.4.
     """
 
+    __slots__ = ("closed", "aborted", "refused", "cancelled", "abandoned")  # noqa: RUF023  # the order of the arguments
+
     closed: int
     aborted: int
     refused: int
     cancelled: int
     abandoned: int
+
+    def __init__(self, closed: int, aborted: int, refused: int, cancelled: int, abandoned: int) -> None:
+        super().__init__(closed, aborted, refused, cancelled, abandoned)
 
 
 class Shutdown:

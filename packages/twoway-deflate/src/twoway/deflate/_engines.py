@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
 
-from twoway.frames import Buffer
+from twoway.frames import Buffer, Record
 
 #: Name -> (module with the interface of `zlib`, what to install for it). The order is for messages only.
 ENGINES: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -53,8 +52,7 @@ class Decompressor(Protocol):
 MakeDecompressor: TypeAlias = Callable[[int, Buffer], Decompressor]
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
+class Engine(Record):
     """
     Make compressors and decompressors of one library.
 
@@ -63,8 +61,13 @@ class Engine:
         module: The library, with the interface of `zlib`.
     """
 
+    __slots__ = ("name", "module")  # noqa: RUF023  # the order of the arguments
+
     name: str
     module: Any
+
+    def __init__(self, name: str, module: Any) -> None:
+        super().__init__(name, module)
 
     @property
     def error(self) -> type[Exception]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from twoway.frames import ExtensionParameter, NegotiationError
+from twoway.frames import ExtensionParameter, NegotiationError, Record
 
 #: Window bits in an offer: a number, True for "the server may limit me", None when the parameter is missing.
 OfferedBits: TypeAlias = int | Literal[True] | None
@@ -21,8 +20,7 @@ _BITS: Mapping[str | None, int] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
+class Parameters(Record):
     """
     Hold the parameters of one offer or answer.
 
@@ -36,10 +34,28 @@ class Parameters:
         RFC 7692 §7.1.1, §7.1.2.
     """
 
-    server_no_context_takeover: bool = False
-    client_no_context_takeover: bool = False
-    server_max_window_bits: int | None = None
-    client_max_window_bits: OfferedBits = None
+    __slots__ = (
+        "client_max_window_bits",
+        "client_no_context_takeover",
+        "server_max_window_bits",
+        "server_no_context_takeover",
+    )  # the order of the arguments
+
+    server_no_context_takeover: bool
+    client_no_context_takeover: bool
+    server_max_window_bits: int | None
+    client_max_window_bits: OfferedBits
+
+    def __init__(
+        self,
+        server_no_context_takeover: bool = False,
+        client_no_context_takeover: bool = False,
+        server_max_window_bits: int | None = None,
+        client_max_window_bits: OfferedBits = None,
+    ) -> None:
+        super().__init__(
+            server_no_context_takeover, client_no_context_takeover, server_max_window_bits, client_max_window_bits
+        )
 
     @classmethod
     def parse(cls, params: Sequence[ExtensionParameter]) -> Parameters:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
+
+from twoway.frames import Record
 
 from ._engines import Engine
 
@@ -24,8 +25,7 @@ _KNOBS = frozenset({"level", "memLevel", "strategy"})
 _LEVELS: Mapping[str, int] = MappingProxyType({"zlib": 6, "zlib-ng": 5, "isal": 1})
 
 
-@dataclass(frozen=True, slots=True)
-class Preset:
+class Preset(Record):
     """
     Hold what a name of a preset stands for.
 
@@ -37,10 +37,15 @@ class Preset:
         engines: Engines to choose from, the best first; zlib is the last.
     """
 
+    __slots__ = ("window_bits", "keep_after", "memory_level", "engines")  # noqa: RUF023  # the order of the arguments
+
     window_bits: int
     keep_after: float
     memory_level: int
     engines: tuple[str, ...]
+
+    def __init__(self, window_bits: int, keep_after: float, memory_level: int, engines: tuple[str, ...]) -> None:
+        super().__init__(window_bits, keep_after, memory_level, engines)
 
 
 # How much each costs is measured by `python tools/bench/deflate.py --memory`. A compressor of zlib-ng is five times

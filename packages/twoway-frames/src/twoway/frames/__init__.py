@@ -42,6 +42,7 @@ from ._errors import (
 from ._extension import ClientExtensionFactory, Extension, ExtensionParameter, ServerExtensionFactory
 from ._frame import Close, Fragment, Frame, Ping, Pong, shorten
 from ._mask import Buffer, apply_mask, new_masking_key
+from ._record import Record
 from ._utf8 import Utf8Decoder, decode_utf8
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
     "Ping",
     "Pong",
     "ProtocolError",
+    "Record",
     "ServerExtensionFactory",
     "TooManyFragments",
     "Utf8Decoder",

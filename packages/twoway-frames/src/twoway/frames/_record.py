@@ -8,7 +8,17 @@ _set = object.__setattr__
 
 
 class Record:
-    """Hold values under the names in ``__slots__``: compare, hash, show and pickle by them; never alter them."""
+    """
+    Be the base of small values that are never altered.
+
+    They are compared, hashed, shown and pickled by what is in ``__slots__``.
+
+    Args:
+        *values: One for each name in ``__slots__``, in order; kept.
+
+    Raises:
+        ValueError: There are more or fewer values than names; a caller's bug.
+    """
 
     __slots__: tuple[str, ...] = ()
 

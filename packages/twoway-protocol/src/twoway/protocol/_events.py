@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
-from twoway.frames import Close, Fragment, Ping, Pong
+from twoway.frames import Close, Fragment, Ping, Pong, Record
 from twoway.http import Request, Response
 
 from ._errors import ConnectionClosed, InvalidHandshake
 
 
-@dataclass(frozen=True, slots=True)
-class HandshakeFailed:
+class HandshakeFailed(Record):
     """
     Say that the opening handshake failed; the connection is closing.
 
@@ -20,11 +18,15 @@ class HandshakeFailed:
         error: What was wrong.
     """
 
+    __slots__ = ("error",)
+
     error: InvalidHandshake
 
+    def __init__(self, error: InvalidHandshake) -> None:
+        super().__init__(error)
 
-@dataclass(frozen=True, slots=True)
-class PingAcknowledged:
+
+class PingAcknowledged(Record):
     """
     Say that the peer has answered a ping of ours, or a later one.
 
@@ -36,12 +38,16 @@ class PingAcknowledged:
         RFC 6455 §5.5.3.
     """
 
+    __slots__ = ("data", "latency")
+
     data: bytes
     latency: float
 
+    def __init__(self, data: bytes, latency: float) -> None:
+        super().__init__(data, latency)
 
-@dataclass(frozen=True, slots=True)
-class TimerLate:
+
+class TimerLate(Record):
     """
     Say that a deadline was handled late: this process was busy, the peer is not to blame.
 
@@ -49,11 +55,15 @@ class TimerLate:
         lag: How late; seconds.
     """
 
+    __slots__ = ("lag",)
+
     lag: float
 
+    def __init__(self, lag: float) -> None:
+        super().__init__(lag)
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+
+class Closed(Record):
     """
     Say that the connection is CLOSED; the last event.
 
@@ -61,7 +71,12 @@ class Closed:
         error: How it ended.
     """
 
+    __slots__ = ("error",)
+
     error: ConnectionClosed
+
+    def __init__(self, error: ConnectionClosed) -> None:
+        super().__init__(error)
 
 
 #: A message is the ``str`` or ``bytes`` itself; a part of one is a `Fragment`.
