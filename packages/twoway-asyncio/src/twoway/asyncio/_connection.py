@@ -73,6 +73,10 @@ class Connection(asyncio.Protocol):
         "_unsent", "_writable", "_write_high", "_write_low", "_wrote_at", "logger", "protocol", "transport",
     )  # fmt: skip
 
+    protocol: Protocol
+    transport: asyncio.Transport
+    logger: LoggerLike
+
     def __init__(
         self,
         protocol: Protocol,
@@ -85,7 +89,7 @@ class Connection(asyncio.Protocol):
     ) -> None:
         self.protocol = protocol
         self.logger = logger
-        self.transport: asyncio.Transport = None  # type: ignore[assignment]  # until connection_made
+        self.transport = None  # type: ignore[assignment]  # until connection_made
         self._loop = asyncio.get_running_loop()
         self._write_high, self._write_low = _check_write_limit(write_limit)
         self._inbox = Inbox(max_queue, max_queue_bytes)

@@ -34,7 +34,7 @@ class ShutdownReport(Record):
         RFC 6455 §7.1.2, §7.1.4.
     """
 
-    __slots__ = ("closed", "aborted", "refused", "cancelled", "abandoned")  # noqa: RUF023  # the order of the arguments
+    __slots__ = ("closed", "aborted", "refused", "cancelled", "abandoned")
 
     closed: int
     aborted: int

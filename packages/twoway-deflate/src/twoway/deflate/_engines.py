@@ -61,7 +61,7 @@ class Engine(Record):
         module: The library, with the interface of `zlib`.
     """
 
-    __slots__ = ("name", "module")  # noqa: RUF023  # the order of the arguments
+    __slots__ = ("name", "module")
 
     name: str
     module: Any

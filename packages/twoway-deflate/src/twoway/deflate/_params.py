@@ -35,11 +35,11 @@ class Parameters(Record):
     """
 
     __slots__ = (
-        "client_max_window_bits",
+        "server_no_context_takeover",
         "client_no_context_takeover",
         "server_max_window_bits",
-        "server_no_context_takeover",
-    )  # the order of the arguments
+        "client_max_window_bits",
+    )
 
     server_no_context_takeover: bool
     client_no_context_takeover: bool

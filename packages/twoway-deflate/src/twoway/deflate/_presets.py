@@ -37,7 +37,7 @@ class Preset(Record):
         engines: Engines to choose from, the best first; zlib is the last.
     """
 
-    __slots__ = ("window_bits", "keep_after", "memory_level", "engines")  # noqa: RUF023  # the order of the arguments
+    __slots__ = ("window_bits", "keep_after", "memory_level", "engines")
 
     window_bits: int
     keep_after: float

@@ -35,7 +35,7 @@ class Frame(Record):
         RFC 6455 §5.2, §5.5.
     """
 
-    __slots__ = ("opcode", "data", "fin", "rsv1", "rsv2", "rsv3")  # noqa: RUF023  # the order of the arguments
+    __slots__ = ("opcode", "data", "fin", "rsv1", "rsv2", "rsv3")
 
     opcode: Opcode
     data: bytes
@@ -105,7 +105,7 @@ class Fragment(Record):
         RFC 6455 §5.4.
     """
 
-    __slots__ = ("data", "first", "final")  # noqa: RUF023  # the order of the arguments
+    __slots__ = ("data", "first", "final")
 
     data: str | bytes
     first: bool

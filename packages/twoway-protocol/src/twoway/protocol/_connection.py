@@ -84,6 +84,21 @@ class Protocol(ABC):
         "subprotocol",
     )  # fmt: skip
 
+    # For type checkers that look at one class at a time.
+    options: Options
+    state: State
+    subprotocol: str | None
+    extensions: Sequence[Extension]
+    request: Request | None
+    response: Response | None
+    handshake_exc: InvalidHandshake | None
+    close_rcvd: Close | None
+    close_sent: Close | None
+    close_rcvd_then_sent: bool | None
+    cause: Cause | None
+    latency: float
+    half_close: bool
+    aborted: bool
     _client: bool
 
     def __init__(self, options: Options, now: float) -> None:
