@@ -18,7 +18,6 @@ from _workspace import META, portions, python_path
 # What is imported before the clock starts, and the goal in milliseconds; None: no goal.
 BASELINES: dict[str, tuple[str, float | None]] = {
     "frames": ("", 15.0),
-    "http": ("", 10.0),
     "asyncio": ("import asyncio, ssl", 25.0),
     "threading": ("import socket, ssl, threading", None),
 }
