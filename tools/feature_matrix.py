@@ -1,7 +1,7 @@
 """
-Write the page of features from the marks of the tests that prove them, or check it.
+Write the page of features, and the README's table, from the marks of the tests that prove them, or check it.
 
-    python tools/feature_matrix.py --write      write docs/features.md
+    python tools/feature_matrix.py --write      write docs/features.md and the table in README.md
     python tools/feature_matrix.py --check      print what is wrong and fail
 
 A test proves a row with ``@pytest.mark.feature("send a message")``. The column is that of its package: a driver's own,
@@ -21,6 +21,8 @@ from pathlib import Path
 from _workspace import ROOT, Package, packages
 
 PAGE = Path("docs") / "features.md"
+README = Path("README.md")
+BEGIN, END = "<!-- features: tools/feature_matrix.py -->", "<!-- /features -->"
 ASYNCIO, SANS_IO, THREADING = COLUMNS = ("asyncio", "Sans-I/O", "threading")
 
 #: What stands in a cell without tests: the feature is to come, or makes no sense there.
@@ -204,6 +206,18 @@ def render(marks: Sequence[Mark]) -> str:
     return INTRODUCTION + "".join(_section(title, rows, marks) for title, rows in SECTIONS.items())
 
 
+def render_readme(text: str, marks: Sequence[Mark]) -> str:
+    """Return the README with its table renewed: what is proved, without numbers."""
+    head, _, rest = text.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    lines = [f"| feature | {' | '.join(COLUMNS)} |", "|---" * (1 + len(COLUMNS)) + "|"]
+    for rows in SECTIONS.values():
+        for row in rows:
+            cells = (_cell(row, column, marks) for column in COLUMNS)
+            lines.append(f"| {row.name} | {' | '.join('✓' if cell.isdigit() else cell for cell in cells)} |")
+    return "\n".join([f"{head}{BEGIN}", *lines, f"{END}{tail}"])
+
+
 def _section(title: str, rows: Sequence[Row], marks: Sequence[Mark]) -> str:
     lines = ["", f"## {title}", "", f"| feature | {' | '.join(COLUMNS)} |", "|---" * (1 + len(COLUMNS)) + "|"]
     lines += [f"| {row.name} | {' | '.join(_cell(row, column, marks) for column in COLUMNS)} |" for row in rows]
@@ -229,15 +243,17 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description="Write the page of features from the marks of the tests, or check it.")
     action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--write", action="store_true", help=f"write {PAGE}")
+    action.add_argument("--write", action="store_true", help=f"write {PAGE} and the table in {README}")
     action.add_argument("--check", action="store_true", help="print what is wrong and fail")
     write: bool = parser.parse_args().write
     marks = collect(ROOT)
-    found, page = list(problems(marks)), render(marks)
-    if write:
-        (ROOT / PAGE).write_text(page, encoding="utf-8")
-    elif not (ROOT / PAGE).is_file() or (ROOT / PAGE).read_text(encoding="utf-8") != page:
-        found.append(f"{PAGE} is stale: python tools/feature_matrix.py --write")
+    found = list(problems(marks))
+    readme = (ROOT / README).read_text(encoding="utf-8")
+    for path, text in ((PAGE, render(marks)), (README, render_readme(readme, marks))):
+        if write:
+            (ROOT / path).write_text(text, encoding="utf-8")
+        elif not (ROOT / path).is_file() or (ROOT / path).read_text(encoding="utf-8") != text:
+            found.append(f"{path} is stale: python tools/feature_matrix.py --write")
     print("\n".join(found) or f"features: {len(set(marks))} marks, every claim has a test")
     return bool(found)
 

@@ -33,6 +33,17 @@ def test_the_page_is_what_the_marks_say(matrix):
     marks = matrix.collect(ROOT)
     assert list(matrix.problems(marks)) == []
     assert (ROOT / matrix.PAGE).read_text(encoding="utf-8") == matrix.render(marks)
+    readme = (ROOT / matrix.README).read_text(encoding="utf-8")
+    assert readme == matrix.render_readme(readme, marks)
+    assert "| send pings | ✓ | ✓ | planned |" in readme
+
+
+def test_the_readme_keeps_what_stands_around_the_table(matrix):
+    text = f"before\n{matrix.BEGIN}\nold\n{matrix.END}\nafter\n"
+    new = matrix.render_readme(text, [])
+    assert new.startswith(f"before\n{matrix.BEGIN}\n| feature |")
+    assert new.endswith(f"|\n{matrix.END}\nafter\n")
+    assert matrix.render_readme(new, []) == new
 
 
 @pytest.mark.parametrize(
