@@ -194,6 +194,21 @@ async def test_process_request_answers_a_client_that_has_closed_its_side(serving
         assert (await reader.read()).endswith(b"hello\n")
 
 
+async def test_process_request_can_say_who_the_peer_is(serving):
+    def process_request(connection, request):
+        assert connection.username is None
+        connection.username = request.headers.get("X-User")
+
+    async def handler(connection):
+        await connection.send(f"hello {connection.username}")
+
+    async with serving(handler, process_request=process_request) as (_, uri):
+        async with connect(uri, additional_headers={"X-User": "ada"}) as client:
+            assert await client.recv() == "hello ada"
+        async with connect(uri) as client:
+            assert await client.recv() == "hello None"
+
+
 async def test_respond_refuses_a_status_that_cannot_be(connected):
     async with connected() as (_, server):
         with pytest.raises(ValueError, match="status"):

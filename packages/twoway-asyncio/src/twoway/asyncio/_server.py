@@ -43,16 +43,20 @@ class ServerConnection(Connection):
 
     Attributes:
         server: The server that accepted the connection.
+        username: Who the peer is, None unless ``process_request`` found out and set it.
 
     Spec:
         RFC 6455 §4.2.
     """
 
     protocol: ServerProtocol
+    server: Server
+    username: str | None
 
     def __init__(self, protocol: ServerProtocol, server: Server, **kwargs: Any) -> None:
         super().__init__(protocol, **kwargs)
         self.server = server
+        self.username = None
         self._opening: asyncio.Task[None] | None = None  # what answers the opening handshake
 
     def respond(self, status: int, text: str) -> Response:
