@@ -19,7 +19,7 @@ ERRORS = [
     (ProtocolError("bad"), 1002, "bad"),
     (InvalidPayloadError("bad"), 1007, "bad"),
     (PayloadTooBig("frame", 11, 10), 1009, "frame of 11 bytes is over the limit of 10 bytes"),
-    (PayloadTooBig("message", None, 10), 1009, "message of more bytes is over the limit of 10 bytes"),
+    (PayloadTooBig("message", None, 10), 1009, "message is over the limit of 10 bytes"),
     (TooManyFragments(5), 1009, "message in more than 5 fragments"),
 ]
 by_class = pytest.mark.parametrize(("error", "close_code", "text"), ERRORS, ids=lambda value: type(value).__name__)

@@ -63,8 +63,8 @@ class PayloadTooBig(FrameError):
         super().__init__(what, size, limit)
 
     def __str__(self) -> str:
-        size = "more bytes" if self.size is None else f"{self.size} bytes"
-        return f"{self.what} of {size} is over the limit of {self.limit} bytes"
+        size = "" if self.size is None else f" of {self.size} bytes"
+        return f"{self.what}{size} is over the limit of {self.limit} bytes"
 
 
 class TooManyFragments(FrameError):
