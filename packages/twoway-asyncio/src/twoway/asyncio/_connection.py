@@ -590,15 +590,7 @@ class Connection(asyncio.Protocol):
         """Take bytes; asyncio calls this."""
         self._wrote_at = None
         self.protocol.receive_data(data, monotonic())
-        changed = False
-        for event in self.protocol.events():
-            if isinstance(event, _ITEMS):
-                self._put(event)
-            else:
-                self._handle(event)
-                changed = True
-        if self._receiver is not None and not self._receiver.done():
-            self._wake_receiver()
+        changed = self._handle_events()
         if self._reading and self._inbox.full:
             self._pause_reading()
         # A frame that breaks a rule makes no event, but a Close frame to write.
@@ -652,17 +644,18 @@ class Connection(asyncio.Protocol):
         if not self._dropping:
             self._inbox.put(item)
 
-    def _wake_receiver(self) -> None:
-        if self._receiver is not None and not self._receiver.done() and len(self._inbox):
-            self._receiver.set_result(None)
-
-    def _handle_events(self) -> None:
+    def _handle_events(self) -> bool:
+        """Take what has happened, and wake whoever waits for it; tell whether there was more than messages."""
+        more = False
         for event in self.protocol.events():
             if isinstance(event, _ITEMS):
                 self._put(event)
             else:
                 self._handle(event)
-        self._wake_receiver()
+                more = True
+        if self._receiver is not None and not self._receiver.done() and len(self._inbox):
+            self._receiver.set_result(None)
+        return more
 
     def _handle(self, event: object) -> None:
         """Handle an event that is not a message."""
