@@ -27,6 +27,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from twoway.deflate import ENGINES, Memory, PerMessageDeflate, is_installed
+from twoway.frames import Frame, Opcode
 
 MEMORIES: tuple[Memory, ...] = ("low", "balanced", "high")
 PAIRS = 2000
@@ -122,8 +123,8 @@ def ours(memory: Memory, engine: str | None) -> Codec:
     bits = {"low": 11, "balanced": 12, "high": 15}[memory]
     extension = PerMessageDeflate(False, False, 12, bits, memory=memory, engine=engine)
     return Codec(
-        lambda data: extension.decode_payload(1, data, True, True, 1 << 20),
-        lambda data: extension.encode_payload(1, data)[0],
+        lambda data: extension.decode(Frame(Opcode.TEXT, data, True, True), max_size=1 << 20).data,
+        lambda data: extension.encode(Frame(Opcode.TEXT, data)).data,
         extension.release,
     )
 
