@@ -1,0 +1,3 @@
+"""WebSocket clients and servers for threads."""
+
+from __future__ import annotations
