@@ -27,7 +27,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from twoway.deflate import ENGINES, Memory, PerMessageDeflate, is_installed
-from twoway.frames import Frame, Opcode
+from twoway.frames import Opcode
 
 MEMORIES: tuple[Memory, ...] = ("low", "balanced", "high")
 PAIRS = 2000
@@ -119,12 +119,12 @@ def theirs() -> Codec:
 
 
 def ours(memory: Memory, engine: str | None) -> Codec:
-    """Make our extension, called as the drivers call it."""
+    """Make our extension, called as the codec calls it."""
     bits = {"low": 11, "balanced": 12, "high": 15}[memory]
     extension = PerMessageDeflate(False, False, 12, bits, memory=memory, engine=engine)
     return Codec(
-        lambda data: extension.decode(Frame(Opcode.TEXT, data, True, True), max_size=1 << 20).data,
-        lambda data: extension.encode(Frame(Opcode.TEXT, data)).data,
+        lambda data: extension.decode_payload(Opcode.TEXT, data, True, 0x40, 1 << 20)[0],
+        lambda data: extension.encode_payload(Opcode.TEXT, data)[0],
         extension.release,
     )
 

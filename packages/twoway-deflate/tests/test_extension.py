@@ -273,14 +273,15 @@ def test_rsv1_stands_in_first_frames_only(opcode: Opcode) -> None:
 
 def test_payloads_without_frames_are_the_same() -> None:
     sender, receiver = make(), make()
-    assert sender.encode_payload(9, LONG, True, True) == (LONG, 0)
-    assert sender.encode_payload(1, LONG, True, False) == (LONG, 0)
-    for opcode, fin, expected in ((1, True, 0x40), (2, False, 0x40), (0, True, 0)):
-        payload, rsv = sender.encode_payload(opcode, LONG, fin)
+    assert sender.encode_payload(1, LONG, True, 0x30, False) == (LONG, 0x30)
+    for opcode, fin, before, expected in ((1, True, 0, 0x40), (2, False, 0x30, 0x70), (0, True, 0x10, 0x10)):
+        payload, rsv = sender.encode_payload(opcode, LONG, fin, before)
         assert rsv == expected
         assert payload != LONG
-        assert receiver.decode_payload(opcode, payload, fin, bool(rsv), 100) == LONG
-    assert receiver.decode_payload(1, LONG) is LONG
+        assert receiver.decode_payload(opcode, payload, fin, rsv, 100) == (LONG, before)
+    payload, rsv = receiver.decode_payload(1, LONG, True, 0x20)
+    assert payload is LONG
+    assert rsv == 0x20
 
 
 def test_limit_of_one_frame() -> None:

@@ -346,6 +346,50 @@ def test_every_cutting_gives_the_same(
         assert items == [(Ping, Ping(b"p")), (str, "ABC"), (bytes, b"d")]
 
 
+# Without frames
+
+
+class Hasty(Extension):
+    """Do what `Upper` does, and send in capitals too, without frames."""
+
+    name = "x-hasty"
+    reserved_bits = ON_FIRST_FRAMES
+    decodes_unmarked = False
+
+    def encode(self, frame: Frame, *, compress: bool | None = None) -> Frame:
+        raise NotImplementedError
+
+    def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
+        raise NotImplementedError
+
+    def encode_payload(
+        self, opcode: int, data: bytes, fin: bool = True, rsv: int = 0, compress: bool | None = None
+    ) -> tuple[bytes, int]:
+        return data.upper(), rsv | 0x20 if opcode else rsv
+
+    def decode_payload(
+        self, opcode: int, data: bytes, fin: bool = True, rsv: int = 0, max_size: int | None = None
+    ) -> tuple[bytes, int]:
+        return data.upper(), rsv & ~0x20
+
+
+def test_the_codec_needs_only_what_does_without_frames() -> None:
+    wire = encode_frame(1, "ab", False, 0x20) + encode_frame(0, "c") + encode_frame(1, "x")
+    assert MessageDecoder(extensions=[Hasty()]).feed(wire) == ["ABC", "x"]
+    # Beside one that is called with frames, in both places.
+    wire = encode_frame(1, "aabb", False, 0x20) + encode_frame(0, "cc")
+    for pipeline in ([Hasty(), Twice()], [Twice(), Hasty()]):
+        assert MessageDecoder(extensions=pipeline).feed(wire) == ["ABC"]
+
+
+def test_the_same_with_frames_and_without() -> None:
+    extension = Tail()
+    assert extension.encode_payload(2, b"a", False, 0x50) == (b"a!!!", 0x50)
+    assert extension.decode_payload(0, b"a!!!", True, 0x20, 7) == (b"a", 0x20)
+    assert extension.seen == [(Frame(Opcode.CONT, b"a!!!", rsv2=True), 7)]
+    assert Upper().decode_payload(1, b"a", rsv=0x30) == (b"A", 0x10)
+
+
 # The interface
 
 

@@ -152,39 +152,38 @@ class PerMessageDeflate(Extension):
         Spec:
             RFC 7692 §6.1, §7.2.1: RSV1 stands in the first frame only.
         """
-        payload, rsv = self.encode_payload(frame.opcode, frame.data, frame.fin, compress)
+        if frame.opcode in CONTROL_OPCODES:
+            return frame
+        payload, rsv = self.encode_payload(frame.opcode, frame.data, frame.fin, 0, compress)
         if payload is frame.data:
             return frame
-        return Frame(frame.opcode, payload, frame.fin, bool(rsv), frame.rsv2, frame.rsv3)
+        return Frame(frame.opcode, payload, frame.fin, bool(rsv) or frame.rsv1, frame.rsv2, frame.rsv3)
 
     def encode_payload(
-        self, opcode: int, data: bytes, fin: bool = True, compress: bool | None = None
+        self, opcode: int, data: bytes, fin: bool = True, rsv: int = 0, compress: bool | None = None
     ) -> tuple[bytes, int]:
         """
-        Compress the payload of an outgoing frame, if it is to be compressed.
-
-        This is `encode` without the objects, for drivers in a hurry.
+        Do as `encode` does, without frames.
 
         Args:
-            opcode: As in the frame.
-            data: Payload; not kept.
+            opcode: Of the frame; 0 to 2.
+            data: Its payload; not kept.
             fin: Whether the frame ends its message.
+            rsv: Its reserved bits so far.
             compress: As in `encode`.
 
         Returns:
-            The payload to send, ``data`` itself if it is not compressed; and the reserved bits for the frame, 0x40 or
-            0.
+            The payload to send, ``data`` itself if it is not compressed; and the reserved bits, 0x40 among them in the
+            first frame of a compressed message.
 
         Spec:
             RFC 7692 §6.1, §7.2.1.
         """
         if opcode:
-            if opcode >= _CONTROL:
-                return data, 0
             self._compressing = self._wants(opcode, data, compress)
-        if not self._compressing:
-            return data, 0
-        return self._deflater.deflate(data, fin), _RSV1 if opcode else 0
+            if self._compressing:
+                rsv |= _RSV1
+        return self._deflater.deflate(data, fin) if self._compressing else data, rsv
 
     def _wants(self, opcode: int, data: bytes, compress: bool | None) -> bool:
         if compress is not None:
@@ -216,28 +215,28 @@ class PerMessageDeflate(Extension):
         Cost:
             At most ``max_size`` bytes of memory and a block of 64 KiB, whatever the payload claims.
         """
-        payload = self.decode_payload(frame.opcode, frame.data, frame.fin, frame.rsv1, max_size)
+        if frame.opcode in CONTROL_OPCODES and not frame.rsv1:
+            return frame
+        payload, _ = self.decode_payload(frame.opcode, frame.data, frame.fin, _RSV1 * frame.rsv1, max_size)
         if payload is frame.data and not frame.rsv1:
             return frame
         return Frame(frame.opcode, payload, frame.fin, False, frame.rsv2, frame.rsv3)
 
     def decode_payload(
-        self, opcode: int, data: bytes, fin: bool = True, rsv1: bool = False, max_size: int | None = None
-    ) -> bytes:
+        self, opcode: int, data: bytes, fin: bool = True, rsv: int = 0, max_size: int | None = None
+    ) -> tuple[bytes, int]:
         """
-        Decompress the payload of an incoming frame, if it is compressed.
-
-        This is `decode` without the objects, for drivers in a hurry.
+        Do as `decode` does, without frames.
 
         Args:
-            opcode: As in the frame.
-            data: Payload, unmasked; not kept.
+            opcode: Of the frame; 0 to 2.
+            data: Its payload, unmasked; not kept.
             fin: Whether the frame ends its message.
-            rsv1: Whether this bit is set.
+            rsv: Its reserved bits.
             max_size: As in `decode`.
 
         Returns:
-            The decompressed payload; ``data`` itself if the message is not compressed.
+            The payload, ``data`` itself if the message is not compressed; and the reserved bits without 0x40.
 
         Raises:
             PayloadTooBig: As in `decode`.
@@ -247,14 +246,15 @@ class PerMessageDeflate(Extension):
         Spec:
             RFC 7692 §6.2, §7.2.2.
         """
+        marked = rsv & _RSV1
         if 0 < opcode < _CONTROL:
-            self._inflating = rsv1
-        elif rsv1:
+            self._inflating = bool(marked)
+        elif marked:
             # RFC 7692 §6: RSV1 MUST NOT be set in any but the first frame of a message.
             raise ProtocolError(f"RSV1 set in a {Opcode(opcode).name} frame")
-        elif opcode:
-            return data
-        return self._inflater.inflate(data, fin, max_size) if self._inflating else data
+        if self._inflating:
+            data = self._inflater.inflate(data, fin, max_size)
+        return data, rsv ^ marked
 
     def max_encoded_size(self, max_size: int) -> int:
         """

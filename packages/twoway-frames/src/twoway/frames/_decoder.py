@@ -11,7 +11,7 @@ from typing import TypeAlias
 from ._codes import CONTROL_OPCODES, DATA_OPCODES, Opcode
 from ._errors import FrameError, PayloadTooBig, ProtocolError, TooManyFragments
 from ._extension import Extension
-from ._frame import MAX_CONTROL_SIZE, Close, Fragment, Frame, Ping, Pong
+from ._frame import MAX_CONTROL_SIZE, Close, Fragment, Frame, Ping, Pong, make_frame
 from ._mask import Buffer, apply_mask
 from ._sinks import BinarySink, TextSink
 from ._utf8 import decode_utf8
@@ -22,6 +22,10 @@ Item: TypeAlias = str | bytes | Fragment | Ping | Pong | Close
 DEFAULT_MAX_SIZE = 1 << 20
 DEFAULT_MAX_FRAGMENTS = 4096
 
+# RFC 6455 §5.2: no payload is longer.
+_LARGEST = (1 << 63) - 1
+# Stays larger than that when the size of a message is taken off.
+_NO_LIMIT = 1 << 64
 _BETWEEN_FRAMES = -1
 _FIN = 0x80
 _MASK = 0x80
@@ -257,8 +261,7 @@ class FrameDecoder(_FrameReader):
         self._payload += chunk
         if final:
             first = self._first
-            flags = (bool(first & bit) for bit in (_FIN, 0x40, 0x20, 0x10))
-            self._frames.append(Frame(Opcode(first & 0x0F), bytes(self._payload), *flags))
+            self._frames.append(make_frame(first & 0x0F, bytes(self._payload), first >= _FIN, first & _RSV))
             self._payload = bytearray()
 
     def _forget(self) -> None:
@@ -294,7 +297,8 @@ class MessageDecoder(_FrameReader):
 
     __slots__ = (
         "_collect", "_count", "_extended", "_extensions", "_fragments", "_items", "_max_fragment_size",
-        "_max_fragments", "_max_size", "_payload", "_sees_all", "_sink", "_size", "_text",
+        "_max_fragments", "_max_size", "_payload", "_planned", "_room", "_sees_all", "_sink", "_size", "_steps",
+        "_text", "_wire_room",
     )  # fmt: skip
 
     def __init__(
@@ -314,9 +318,9 @@ class MessageDecoder(_FrameReader):
         super().__init__(masked, bits.items())
         self._extensions = extensions
         self._sees_all = any(extension.decodes_unmarked for extension in extensions)
-        self._max_size = max_size
-        self._max_fragment_size = max_fragment_size
-        self._max_fragments = max_fragments
+        self._max_size = _NO_LIMIT if max_size is None else max_size
+        self._max_fragment_size = _NO_LIMIT if max_fragment_size is None else max_fragment_size
+        self._max_fragments = _NO_LIMIT if max_fragments is None else max_fragments
         self._fragments = fragments
         self._items: list[Item] = []
         self._payload: bytes | bytearray = b""  # of a control frame, or of a frame that goes through extensions
@@ -325,6 +329,11 @@ class MessageDecoder(_FrameReader):
         self._text = False
         self._size = 0  # of the current message so far
         self._count = 0
+        self._room = 0  # for the payload of the current frame, after extensions
+        # What follows from a room, for it is the same at the beginning of each message:
+        self._planned = -1  # for which room
+        self._wire_room = 0  # for the payload before extensions
+        self._steps: Sequence[tuple[Extension, int | None]] = ()  # the last extension first, each with its own room
         self._sink: TextSink | BinarySink | None = None
 
     def feed(self, data: Buffer) -> list[Item]:
@@ -357,38 +366,52 @@ class MessageDecoder(_FrameReader):
             return
         if opcode != _CONT:
             self._text = opcode == _TEXT
-            self._extended = bool(self._extensions) and (self._sees_all or bool(self._first & _RSV))
+            # Without extensions no reserved bit gets here.
+            self._extended = self._sees_all or bool(self._first & _RSV)
             self._size = self._count = 0
         elif self._first & _RSV and not self._extended:
             raise ProtocolError("reserved bits set in a continuation frame of a message without them")
         self._collect = self._extended
         self._count += 1
-        if self._max_fragments is not None and self._count > self._max_fragments:
+        if self._count > self._max_fragments:
             raise TooManyFragments(self._max_fragments)
-        self._check_size(length)
+        room = self._max_size - self._size
+        if room > self._max_fragment_size:
+            room = self._max_fragment_size
+        self._room = room
         if not self._extended:
+            if length > room:
+                raise self._too_big(length, self._max_fragment_size)
             self._size += length
+            return
+        # The header alone can be too much; what extensions expand is checked again while they do.
+        if room != self._planned:
+            self._plan(room)
+        if length > self._wire_room:
+            raise self._too_big(length, self._rooms(self._max_fragment_size)[-1])
 
-    def _check_size(self, length: int) -> None:
-        """Refuse by the header alone; what extensions expand is checked again while they do."""
-        for what, limit, before in self._limits():
-            allowed = limit - before
-            if self._extended:
-                allowed = self._rooms(allowed)[-1]
-            if length > allowed:
-                raise PayloadTooBig(what, before + length, limit)
+    def _plan(self, room: int) -> None:
+        """Find out what each extension may make of a frame, and how large it may be on the wire."""
+        *rooms, self._wire_room = self._rooms(room)
+        told = [None if room > _LARGEST else room for room in reversed(rooms)]
+        self._steps = list(zip(reversed(self._extensions), told, strict=True))
+        self._planned = room
 
-    def _rooms(self, size: int) -> list[int]:
+    def _rooms(self, room: int) -> list[int]:
         """Give the largest payload before each extension, in the order of the handshake, and on the wire."""
         return list(
-            accumulate(self._extensions, lambda room, extension: extension.max_encoded_size(room), initial=size)
+            accumulate(
+                self._extensions,
+                lambda room, extension: room if room > _LARGEST else extension.max_encoded_size(room),
+                initial=room,
+            )
         )
 
-    def _limits(self) -> Iterable[tuple[str, int, int]]:
-        if self._max_fragment_size is not None:
-            yield "frame", self._max_fragment_size, 0
-        if self._max_size is not None:
-            yield "message", self._max_size, self._size
+    def _too_big(self, length: int, allowed: int) -> PayloadTooBig:
+        """Say which limit was passed; `allowed` is what that for a frame would let pass."""
+        if length > allowed:
+            return PayloadTooBig("frame", length, self._max_fragment_size)
+        return PayloadTooBig("message", self._size + length, self._max_size)
 
     def _receive(self, chunk: bytes, final: bool) -> None:
         if not self._collect:
@@ -416,23 +439,16 @@ class MessageDecoder(_FrameReader):
 
     def _decode(self, opcode: int, payload: bytes) -> bytes:
         """Pass a frame through the extensions, the last one first (RFC 6455 §9.1)."""
-        first = self._first
-        flags = (bool(first & bit) for bit in (_FIN, 0x40, 0x20, 0x10))
-        frame = Frame(Opcode(opcode), payload, *flags)
-        limits = list(self._limits())
-        rooms: Sequence[int | None] = [None] * len(self._extensions)
-        if limits:
-            rooms = self._rooms(min(limit - before for _, limit, before in limits))[:-1]
-        for extension, room in zip(reversed(self._extensions), reversed(rooms), strict=True):
-            frame = extension.decode(frame, max_size=room)
-        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+        fin, rsv = self._first >= _FIN, self._first & _RSV
+        for extension, room in self._steps:
+            payload, rsv = extension.decode_payload(opcode, payload, fin, rsv, room)
+        if rsv:
             raise ProtocolError("reserved bits set that no extension took")
-        size = len(frame.data)
-        for what, limit, before in limits:  # whatever an extension makes of max_size
-            if before + size > limit:
-                raise PayloadTooBig(what, before + size, limit)
+        size = len(payload)
+        if size > self._room:  # whatever an extension makes of max_size
+            raise self._too_big(size, self._max_fragment_size)
         self._size += size
-        return frame.data
+        return payload
 
     def _add(self, chunk: bytes, final: bool) -> None:
         """Take a part of a data frame; `final` says that the frame ends with it."""

@@ -7,7 +7,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeAlias
 
-from ._frame import Frame
+from ._encoder import reserved_bits
+from ._frame import Frame, make_frame
 
 #: One parameter of an extension: name and value, None where there is no value.
 ExtensionParameter: TypeAlias = tuple[str, str | None]
@@ -19,7 +20,9 @@ class Extension(ABC):
     """
     Transform the frames of one connection: the interface of every extension.
 
-    An object serves one connection. `encode` and `decode` see data frames only, in the order of the wire.
+    An object serves one connection and sees its data frames only, in the order of the wire. The codec calls
+    `encode_payload` and `decode_payload`, which call `encode` and `decode` unless an extension in a hurry overrides
+    them.
 
     Attributes:
         name: Registered name, as in ``Sec-WebSocket-Extensions``.
@@ -47,7 +50,7 @@ class Extension(ABC):
                 It is the same for all the frames of a message.
 
         Returns:
-            The frame to send; the same object if there is nothing to do.
+            The frame to send, with the same ``opcode`` and ``fin``; the same object if there is nothing to do.
         """
 
     @abstractmethod
@@ -68,6 +71,59 @@ class Extension(ABC):
             InvalidPayloadError: The payload cannot be read; the peer's fault, close code 1007.
         """
 
+    def encode_payload(
+        self, opcode: int, data: bytes, fin: bool = True, rsv: int = 0, compress: bool | None = None
+    ) -> tuple[bytes, int]:
+        """
+        Transform an outgoing frame that comes as what it consists of.
+
+        An extension that overrides it spares the frames that the default makes for `encode`; both must do the same.
+
+        Args:
+            opcode: Of the frame; 0 to 2.
+            data: Its payload; not kept.
+            fin: Whether the frame ends its message.
+            rsv: Its reserved bits so far, where they stand in the first byte: 0x40, 0x20, 0x10.
+            compress: As in `encode`.
+
+        Returns:
+            The payload to send, and the reserved bits.
+
+        Cost:
+            Two frames, by default.
+        """
+        frame = self.encode(make_frame(opcode, data, fin, rsv), compress=compress)
+        return frame.data, reserved_bits(frame)
+
+    def decode_payload(
+        self, opcode: int, data: bytes, fin: bool = True, rsv: int = 0, max_size: int | None = None
+    ) -> tuple[bytes, int]:
+        """
+        Transform an incoming frame that comes as what it consists of.
+
+        An extension that overrides it spares the frames that the default makes for `decode`; both must do the same.
+
+        Args:
+            opcode: Of the frame; 0 to 2.
+            data: Its payload, unmasked; not kept.
+            fin: Whether the frame ends its message.
+            rsv: Its reserved bits, where they stand in the first byte: 0x40, 0x20, 0x10.
+            max_size: As in `decode`.
+
+        Returns:
+            The payload, and the reserved bits without those of this extension.
+
+        Raises:
+            PayloadTooBig: As in `decode`.
+            ProtocolError: As in `decode`.
+            InvalidPayloadError: As in `decode`.
+
+        Cost:
+            Two frames, by default.
+        """
+        frame = self.decode(make_frame(opcode, data, fin, rsv), max_size=max_size)
+        return frame.data, reserved_bits(frame)
+
     def max_encoded_size(self, max_size: int) -> int:
         """
         Say how large the payload of a message within a limit can be once encoded.
@@ -79,7 +135,7 @@ class Extension(ABC):
             max_size: Limit for what `decode` returns; bytes, >= 0.
 
         Returns:
-            The limit for what `decode` gets; bytes.
+            The limit for what `decode` gets; bytes; no smaller for a larger ``max_size``.
         """
         return max_size
 

@@ -91,6 +91,11 @@ class Frame(Record):
         return " ".join([self.opcode.name, *flags, *data, f"[{len(self.data)} bytes]"])
 
 
+def make_frame(opcode: int, data: bytes, fin: bool, rsv: int) -> Frame:
+    """Build a frame from what its header says; `rsv` has the reserved bits where they stand in the first byte."""
+    return Frame(Opcode(opcode), data, fin, bool(rsv & 0x40), bool(rsv & 0x20), bool(rsv & 0x10))
+
+
 class Fragment(Record):
     """
     Hold a part of a fragmented message, as the receiver gets it.

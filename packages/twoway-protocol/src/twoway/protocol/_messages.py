@@ -14,7 +14,6 @@ from twoway.frames import (
     Utf8Decoder,
     decode_utf8,
     encode_frame,
-    reserved_bits,
     serialize_frame,
 )
 
@@ -172,12 +171,13 @@ class MessageEncoder:
         try:
             if not self._extensions:
                 return encode_frame(opcode, payload, fin, 0, self._masked)
-            frame = Frame(opcode, payload.encode() if isinstance(payload, str) else bytes(payload), fin)
+            data = payload.encode() if isinstance(payload, str) else bytes(payload)
         except UnicodeEncodeError as exc:
             raise ValueError(f"data must be text without lone surrogates: {exc.reason} at {exc.start}") from exc
+        rsv = 0
         for extension in self._extensions:
-            frame = extension.encode(frame, compress=compress)
-        return encode_frame(frame.opcode, frame.data, frame.fin, reserved_bits(frame), self._masked)
+            data, rsv = extension.encode_payload(opcode, data, fin, rsv, compress)
+        return encode_frame(opcode, data, fin, rsv, self._masked)
 
     def _check(self, opcode: Opcode, data: str | Buffer, fin: bool) -> tuple[str | Buffer, bytes]:
         """Judge a payload; also gives the bytes of a character that it cuts."""
