@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from twoway.protocol import check_seconds
+from twoway.protocol import check_count, check_duration, check_seconds
 from twoway.protocol._checks import check_items, check_pair
 
 
@@ -34,6 +34,48 @@ def test_zero_seconds_may_be_refused(value: Any) -> None:
 def test_seconds_of_wrong_type(value: Any) -> None:
     with pytest.raises(TypeError, match=r"^ping_interval must be a number of seconds or None, not"):
         check_seconds("ping_interval", value)
+
+
+@pytest.mark.parametrize("value", [0, 0.0, 1, 2.5])
+def test_durations(value: Any) -> None:
+    check_duration("grace", value)
+    check_duration("grace", value, 2.5)
+
+
+@pytest.mark.parametrize("value", [-1, -0.5, nan, inf, -inf])
+def test_durations_out_of_range(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"^grace must be >= 0 seconds, not"):
+        check_duration("grace", value)
+    with pytest.raises(ValueError, match=r"^spread must be 0 to 10 seconds, not"):
+        check_duration("spread", value, 10)
+
+
+def test_durations_may_have_a_maximum() -> None:
+    with pytest.raises(ValueError, match=r"^spread must be 0 to 10 seconds, not 10.5$"):
+        check_duration("spread", 10.5, 10)
+
+
+@pytest.mark.parametrize("value", ["1", True, None, [1]])
+def test_durations_of_wrong_type(value: Any) -> None:
+    with pytest.raises(TypeError, match=r"^grace must be a number of seconds, not"):
+        check_duration("grace", value)
+
+
+@pytest.mark.parametrize("value", [None, 1, 10**9])
+def test_counts(value: int | None) -> None:
+    check_count("max_attempts", value)
+
+
+@pytest.mark.parametrize("value", [0, -1])
+def test_counts_out_of_range(value: int) -> None:
+    with pytest.raises(ValueError, match=rf"^max_attempts must be >= 1, or None for no limit, not {value}$"):
+        check_count("max_attempts", value)
+
+
+@pytest.mark.parametrize("value", [True, 1.0, "1"])
+def test_counts_of_wrong_type(value: Any) -> None:
+    with pytest.raises(TypeError, match=rf"^max_attempts must be an int or None, not {type(value).__name__}$"):
+        check_count("max_attempts", value)
 
 
 def test_pairs() -> None:

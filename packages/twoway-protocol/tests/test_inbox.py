@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twoway.frames import Fragment
-from twoway.protocol import Inbox, check_marks
+from twoway.protocol import Inbox, check_marks, convert
 
 
 def test_messages_come_out_in_order() -> None:
@@ -204,3 +204,23 @@ def test_order_is_kept_while_items_come_and_go() -> None:
 def test_limit_in_bytes_is_checked(max_bytes: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="max_bytes"):
         Inbox(16, max_bytes)
+
+
+@pytest.mark.parametrize(
+    ("data", "decode", "expected"),
+    [
+        ("ä", None, "ä"),
+        (b"\xff", None, b"\xff"),
+        ("ä", True, "ä"),
+        ("ä".encode(), True, "ä"),
+        ("ä", False, "ä".encode()),
+        (b"\xff", False, b"\xff"),
+    ],
+)
+def test_data_is_given_as_the_caller_wants_it(data: str | bytes, decode: bool | None, expected: str | bytes) -> None:
+    assert convert(data, decode) == expected
+
+
+def test_what_is_no_text_cannot_be_made_one() -> None:
+    with pytest.raises(UnicodeDecodeError):
+        convert(b"\xff", True)

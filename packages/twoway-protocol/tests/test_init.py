@@ -11,7 +11,7 @@ import pytest
 import twoway.protocol
 from twoway.protocol import testing
 
-DATA = {"TRANSITIONS", "Event", "MaxQueue", "MaxSize", "Origins"}
+DATA = {"TRANSITIONS", "USER_AGENT", "Event", "MaxQueue", "MaxSize", "Origins", "SlowConsumer"}
 
 
 def test_all_is_exactly_what_is_public() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -19,6 +18,7 @@ from twoway.deflate import check_compression, enable_client_permessage_deflate
 from twoway.frames import DEFAULT_MAX_FRAGMENTS, DEFAULT_MAX_SIZE, ClientExtensionFactory
 from twoway.http import HeadersLike, Response
 from twoway.protocol import (
+    USER_AGENT,
     Cause,
     ClientOptions,
     ClientProtocol,
@@ -27,19 +27,18 @@ from twoway.protocol import (
     MaxQueue,
     MaxSize,
     Options,
+    SlowConsumer,
     State,
+    make_settings,
     read_uri,
 )
 
-from ._connection import Connection, SlowConsumer, make_settings
+from ._connection import Connection
 from ._reconnect import Policy, ProcessException, Reconnections, backoff, process_exception
 from ._turns import take_turn
 
 #: Headers, or a function that gives them for each attempt.
 HeadersSource: TypeAlias = HeadersLike | Callable[[], HeadersLike | Awaitable[HeadersLike]]
-
-#: Default value of the ``User-Agent`` header.
-USER_AGENT = f"Python/{sys.version_info[0]}.{sys.version_info[1]} twoway"
 
 
 class ClientConnection(Connection):

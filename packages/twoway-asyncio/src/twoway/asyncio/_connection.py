@@ -6,38 +6,35 @@ import asyncio
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from weakref import ref
 
-from twoway.frames import Buffer, Close, CloseCode, Extension, Fragment, check_limit
-from twoway.http import Request, Response
+from twoway.frames import Buffer, CloseCode, Fragment
 from twoway.protocol import (
-    Cause,
     ConcurrencyError,
     ConnectionClosedOK,
+    ConnectionFacts,
     Inbox,
     InvalidState,
     LoggerLike,
     MaxQueue,
     PingAcknowledged,
     Protocol,
+    SlowConsumer,
     State,
     TimerLate,
-    check_marks,
     check_seconds,
+    check_write_limit,
+    convert,
 )
 
-from ._parts import AsyncItems, Parts, convert
+from ._parts import AsyncItems, Parts
 
 if TYPE_CHECKING:
     from uuid import UUID
 
 #: A message, or a part of one, as the application gives it.
 DataLike: TypeAlias = str | Buffer
-#: What `Connection.send` does while the write buffer is over its limit.
-SlowConsumer: TypeAlias = Literal["wait", "skip", "close"]
-
-_POLICIES = ("wait", "skip", "close")
 
 _ITEMS = (str, bytes, Fragment)
 # Frames that wait for the end of the loop's iteration leave at once when they hold more than this; bytes.
@@ -46,7 +43,7 @@ _JOIN_LIMIT = 65536
 _BURST = 0.001
 
 
-class Connection(asyncio.Protocol):
+class Connection(ConnectionFacts, asyncio.Protocol):
     """
     Be what `ClientConnection` and `ServerConnection` have in common.
 
@@ -91,7 +88,7 @@ class Connection(asyncio.Protocol):
         self.logger = logger
         self.transport = None  # type: ignore[assignment]  # until connection_made
         self._loop = asyncio.get_running_loop()
-        self._write_high, self._write_low = _check_write_limit(write_limit)
+        self._write_high, self._write_low = check_write_limit(write_limit)
         self._inbox = Inbox(max_queue, max_queue_bytes)
         self._slow_consumer = slow_consumer
         self._receiver: asyncio.Future[None] | None = None  # whoever waits for a message
@@ -116,40 +113,6 @@ class Connection(asyncio.Protocol):
     # Facts
 
     @property
-    def id(self) -> UUID:
-        """Give a unique identifier of the connection, for logs."""
-        if self._id is None:
-            from uuid import uuid4  # costs 3 ms at import, and few ask
-
-            self._id = uuid4()
-        return self._id
-
-    @property
-    def state(self) -> State:
-        """Give the state of the connection."""
-        return self.protocol.state
-
-    @property
-    def subprotocol(self) -> str | None:
-        """Give the negotiated subprotocol, None if there is none (RFC 6455 §1.9)."""
-        return self.protocol.subprotocol
-
-    @property
-    def extensions(self) -> tuple[Extension, ...]:
-        """Give the negotiated extensions, in order (RFC 6455 §9)."""
-        return tuple(self.protocol.extensions)
-
-    @property
-    def request(self) -> Request | None:
-        """Give the request of the opening handshake, None before it was sent or received."""
-        return self.protocol.request
-
-    @property
-    def response(self) -> Response | None:
-        """Give the response of the opening handshake, None before it was sent or received."""
-        return self.protocol.response
-
-    @property
     def local_address(self) -> Any:
         """Give the local address, as ``socket.getsockname`` does."""
         return self.transport.get_extra_info("sockname")
@@ -158,41 +121,6 @@ class Connection(asyncio.Protocol):
     def remote_address(self) -> Any:
         """Give the peer's address, as ``socket.getpeername`` does."""
         return self.transport.get_extra_info("peername")
-
-    @property
-    def latency(self) -> float:
-        """Give the time from the last answered ping to its pong; seconds, 0 before the first."""
-        return self.protocol.latency
-
-    @property
-    def close_code(self) -> int | None:
-        """Give the close code of the connection, None while it is not closed (RFC 6455 §7.1.5)."""
-        return self.protocol.close_code
-
-    @property
-    def close_reason(self) -> str | None:
-        """Give the close reason of the connection, None while it is not closed (RFC 6455 §7.1.6)."""
-        return self.protocol.close_reason
-
-    @property
-    def close_rcvd(self) -> Close | None:
-        """Give the Close frame that was received, None if there was none (RFC 6455 §5.5.1)."""
-        return self.protocol.close_rcvd
-
-    @property
-    def close_sent(self) -> Close | None:
-        """Give the Close frame that was sent, None if there was none (RFC 6455 §5.5.1)."""
-        return self.protocol.close_sent
-
-    @property
-    def close_rcvd_then_sent(self) -> bool | None:
-        """Tell whether the peer's Close frame came first, None unless there are both."""
-        return self.protocol.close_rcvd_then_sent
-
-    @property
-    def cause(self) -> Cause | None:
-        """Say why the connection ends, None while nothing ends it."""
-        return self.protocol.cause
 
     @property
     def buffered_amount(self) -> int:
@@ -797,49 +725,3 @@ class Connection(asyncio.Protocol):
         self._timer = None
         self.protocol.handle_deadline(monotonic())
         self._changed()
-
-
-def make_settings(
-    *,
-    max_queue: MaxQueue,
-    max_queue_bytes: int | None,
-    write_limit: int | tuple[int, int | None],
-    slow_consumer: SlowConsumer,
-    logger: LoggerLike,
-) -> dict[str, Any]:
-    """
-    Check the settings that are no matter of the protocol, so that wrong ones surface before there is a connection.
-
-    Args:
-        max_queue: As for `Connection`.
-        max_queue_bytes: As for `Connection`.
-        write_limit: As for `Connection`.
-        slow_consumer: As for `Connection`.
-        logger: As for `Connection`.
-
-    Returns:
-        Keyword arguments for `Connection`.
-
-    Raises:
-        TypeError: An argument has the wrong type; a caller's bug.
-        ValueError: An argument is out of range; a caller's bug.
-    """
-    check_marks("max_queue", max_queue)
-    check_limit("max_queue_bytes", max_queue_bytes)
-    _check_write_limit(write_limit)
-    if slow_consumer not in _POLICIES:
-        raise ValueError(f"slow_consumer must be one of {', '.join(map(repr, _POLICIES))}, not {slow_consumer!r}")
-    return {
-        "max_queue": max_queue,
-        "max_queue_bytes": max_queue_bytes,
-        "write_limit": write_limit,
-        "slow_consumer": slow_consumer,
-        "logger": logger,
-    }
-
-
-def _check_write_limit(write_limit: int | tuple[int, int | None]) -> tuple[int, int | None]:
-    high, low = check_marks("write_limit", write_limit)
-    if high is None:
-        raise TypeError("write_limit must be an int, or a pair that begins with one, not None")
-    return high, low

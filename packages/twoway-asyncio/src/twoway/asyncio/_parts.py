@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from twoway.protocol import convert
+
 if TYPE_CHECKING:
     from ._connection import Connection
 
@@ -73,24 +75,3 @@ class AsyncItems(AsyncIterator[_T], Generic[_T]):
         for item in self._items:
             return item
         raise StopAsyncIteration
-
-
-def convert(data: str | bytes, decode: bool | None) -> str | bytes:
-    """
-    Give data as the caller wants it.
-
-    Args:
-        data: What was received.
-        decode: True for ``str``, False for ``bytes``, None for what it is.
-
-    Returns:
-        ``str`` or ``bytes``.
-
-    Raises:
-        UnicodeDecodeError: ``decode`` is True and ``data`` is not UTF-8.
-    """
-    if decode is None:
-        return data
-    if decode:
-        return data if isinstance(data, str) else data.decode()
-    return data.encode() if isinstance(data, str) else data

@@ -17,6 +17,7 @@ from twoway.deflate import check_compression, enable_server_permessage_deflate
 from twoway.frames import DEFAULT_MAX_FRAGMENTS, DEFAULT_MAX_SIZE, Close, CloseCode, ServerExtensionFactory
 from twoway.http import HTTPLimits, Request, Response
 from twoway.protocol import (
+    USER_AGENT,
     Cause,
     Closed,
     ConnectionClosed,
@@ -28,13 +29,16 @@ from twoway.protocol import (
     Origins,
     ServerOptions,
     ServerProtocol,
+    SlowConsumer,
     State,
+    check_duration,
+    make_settings,
 )
 
-from ._client import USER_AGENT, tls_timeouts
-from ._connection import Connection, SlowConsumer, make_settings
+from ._client import tls_timeouts
+from ._connection import Connection
 from ._limits import Admission, ConnectionLimits
-from ._shutdown import Shutdown, ShutdownReport, check_duration
+from ._shutdown import Shutdown, ShutdownReport
 
 
 class ServerConnection(Connection):

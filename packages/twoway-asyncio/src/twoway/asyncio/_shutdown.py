@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -153,22 +152,3 @@ def _is_open(connection: ServerConnection) -> bool:
 def _drop(connection: ServerConnection) -> None:
     if not connection._closed.done():
         connection.abort()
-
-
-def check_duration(name: str, value: float, most: float = inf) -> None:
-    """
-    Check an argument that is a time.
-
-    Args:
-        name: Name of the argument, for the error.
-        value: Seconds.
-        most: Largest allowed value; seconds.
-
-    Raises:
-        TypeError: ``value`` is not a number; a caller's bug.
-        ValueError: ``value`` is negative, infinite, not a number or too large; a caller's bug.
-    """
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    if not 0 <= value < inf or value > most:
-        raise ValueError(f"{name} must be {f'0 to {most}' if most < inf else '>= 0'} seconds, not {value}")

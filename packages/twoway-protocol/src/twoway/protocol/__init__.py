@@ -11,6 +11,7 @@ A WebSocket connection without I/O: bytes in, events out, and time is an argumen
 | `_keepalive` | when to ping, when to give up |
 | `_checks` | what is wrong with an argument |
 | `_inbox` | messages that wait for the application |
+| `_facts`, `_settings` | what connections of all drivers tell, and take |
 | `_events` | what happens on a connection |
 | `_errors` | what users catch |
 | `testing` | two connected peers in memory |
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 from types import FunctionType
 
-from ._checks import check_seconds
+from ._checks import check_count, check_duration, check_seconds
 from ._client import ClientProtocol, read_uri
 from ._connection import Protocol
 from ._errors import (
@@ -41,14 +42,17 @@ from ._errors import (
     WebSocketException,
 )
 from ._events import Closed, Event, HandshakeFailed, PingAcknowledged, TimerLate
-from ._inbox import Inbox, MaxQueue, check_marks
+from ._facts import ConnectionFacts
+from ._inbox import Inbox, MaxQueue, check_marks, convert
 from ._messages import SharedMessage
 from ._options import ClientOptions, LoggerLike, MaxSize, Options, Origins, ServerOptions
 from ._server import ServerProtocol
+from ._settings import USER_AGENT, SlowConsumer, check_write_limit, make_settings
 from ._state import TRANSITIONS, Cause, State, Trigger
 
 __all__ = [
     "TRANSITIONS",
+    "USER_AGENT",
     "Cause",
     "ClientOptions",
     "ClientProtocol",
@@ -57,6 +61,7 @@ __all__ = [
     "ConnectionClosed",
     "ConnectionClosedError",
     "ConnectionClosedOK",
+    "ConnectionFacts",
     "Event",
     "HandshakeFailed",
     "Inbox",
@@ -80,12 +85,18 @@ __all__ = [
     "ServerOptions",
     "ServerProtocol",
     "SharedMessage",
+    "SlowConsumer",
     "State",
     "TimerLate",
     "Trigger",
     "WebSocketException",
+    "check_count",
+    "check_duration",
     "check_marks",
     "check_seconds",
+    "check_write_limit",
+    "convert",
+    "make_settings",
     "read_uri",
 ]
 

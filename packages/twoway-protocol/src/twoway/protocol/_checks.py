@@ -30,6 +30,45 @@ def check_seconds(name: str, value: float | None, *, positive: bool = False) -> 
         raise ValueError(f"{name} must be {'>' if positive else '>='} 0 seconds, or None for no limit, not {value}")
 
 
+def check_duration(name: str, value: float, most: float = inf) -> None:
+    """
+    Check an argument that is a time and has no way to say "no limit".
+
+    Args:
+        name: Name of the argument, for the error.
+        value: Seconds.
+        most: Largest allowed value; seconds.
+
+    Raises:
+        TypeError: ``value`` is not a number; a caller's bug.
+        ValueError: ``value`` is negative, infinite, not a number or too large; a caller's bug.
+    """
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
+    if not 0 <= value < inf or value > most:
+        raise ValueError(f"{name} must be {f'0 to {most}' if most < inf else '>= 0'} seconds, not {value}")
+
+
+def check_count(name: str, value: int | None) -> None:
+    """
+    Check an argument that is the largest number of something.
+
+    Args:
+        name: Name of the argument, for the error.
+        value: At least 1, or None for no limit.
+
+    Raises:
+        TypeError: ``value`` is neither an ``int`` nor None; a caller's bug.
+        ValueError: ``value`` is too small; a caller's bug.
+    """
+    if value is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int or None, not {type(value).__name__}")
+    if value < 1:
+        raise ValueError(f"{name} must be >= 1, or None for no limit, not {value}")
+
+
 def check_pair(name: str, value: _T | tuple[_T | None, _T | None]) -> tuple[_T | None, _T | None]:
     """
     Check an argument that is one value or two.

@@ -139,6 +139,27 @@ def _size(item: str | bytes | Fragment) -> int:
     return len(item.data if isinstance(item, Fragment) else item)
 
 
+def convert(data: str | bytes, decode: bool | None) -> str | bytes:
+    """
+    Give a message, or a part of one, as the caller wants it.
+
+    Args:
+        data: What was received.
+        decode: True for ``str``, False for ``bytes``, None for what it is.
+
+    Returns:
+        ``str`` or ``bytes``.
+
+    Raises:
+        UnicodeDecodeError: ``decode`` is True and ``data`` is not UTF-8.
+    """
+    if decode is None:
+        return data
+    if decode:
+        return data if isinstance(data, str) else data.decode()
+    return data.encode() if isinstance(data, str) else data
+
+
 def check_marks(name: str, value: MaxQueue, divisor: int = 4) -> tuple[int | None, int | None]:
     """
     Check an argument that is a high-water mark, or a pair of marks.
