@@ -5,6 +5,7 @@ The opening handshake of WebSocket, and the part of HTTP/1.1 that it needs; byte
 - `RequestParser`, `ResponseParser`, `HTTPLimits`: bytes to messages, every quantity bounded.
 - `build_request`, `check_response`: the client's handshake; `parse_uri` says where to.
 - `check_request`, `check_host`, `check_origin`, `build_response`, `error_response`: the server's.
+- `choose_proxy`, `parse_proxy`, `Tunnel`: which proxy to go through, and how; `ProxyError` and its kinds.
 - `parse_extensions`, `parse_subprotocols` and their like: what both sides negotiate.
 - `HTTPError` and its kinds: what went wrong, with the status to answer.
 
@@ -50,6 +51,10 @@ from ._negotiate import (
     select_subprotocol,
 )
 from ._parser import RequestParser, ResponseParser
+from ._proxy import Proxy, parse_proxy
+from ._proxy_choice import ProxyLike, choose_proxy
+from ._proxy_errors import InvalidProxy, InvalidProxyMessage, InvalidProxyStatus, ProxyError
+from ._tunnel import Tunnel
 from ._uri import WebSocketURI, parse_uri
 
 __all__ = [
@@ -60,16 +65,23 @@ __all__ = [
     "Headers",
     "HeadersLike",
     "HostError",
+    "InvalidProxy",
+    "InvalidProxyMessage",
+    "InvalidProxyStatus",
     "LimitError",
     "MethodError",
     "MultipleValuesError",
     "OriginError",
     "ParseError",
+    "Proxy",
+    "ProxyError",
+    "ProxyLike",
     "Request",
     "RequestParser",
     "Response",
     "ResponseParser",
     "StatusError",
+    "Tunnel",
     "URIError",
     "UpgradeError",
     "VersionError",
@@ -84,9 +96,11 @@ __all__ = [
     "check_request",
     "check_response",
     "check_subprotocol",
+    "choose_proxy",
     "error_response",
     "generate_key",
     "parse_extensions",
+    "parse_proxy",
     "parse_subprotocols",
     "parse_uri",
     "select_subprotocol",

@@ -228,7 +228,7 @@ class URIError(ValueError):
     """
 
     def __init__(self, uri: str, reason: str) -> None:
-        self.uri: str = _hide_credentials(uri)
+        self.uri: str = hide_credentials(uri)
         self.reason = reason
         super().__init__(self.uri, reason)
 
@@ -245,7 +245,16 @@ def _describe(problem: str, name: str, value: str | None) -> str:
     return f"repeated {name} header" if problem == "repeated" else f"missing {name} header"
 
 
-def _hide_credentials(uri: str) -> str:
+def hide_credentials(uri: str) -> str:
+    """
+    Hide user information in something that is perhaps no URI.
+
+    Args:
+        uri: Any text.
+
+    Returns:
+        The same with ``***`` in its place.
+    """
     # In a malformed URI nobody knows where the password ends: hide all up to the last "@".
     before, at, after = uri.rpartition("@")
     scheme, slashes, _ = before.partition("://")

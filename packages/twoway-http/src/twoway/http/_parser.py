@@ -21,11 +21,11 @@ _match_request_line = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]++) ([\x21-\x7e]
 _match_status_line = re.compile(rb"(HTTP/[0-9]\.[0-9]) ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*+))?").fullmatch
 
 _VERSIONS = {b"HTTP/1.1": "HTTP/1.1", b"HTTP/1.0": "HTTP/1.0"}
-_BODILESS = frozenset({204, 304})
+_BODILESS = frozenset({101, 204, 304})
 _MAX_INTERIM = 8
 
 
-class _Parser(Generic[_M]):
+class Parser(Generic[_M]):
     """Drive the steps of a parser with the bytes that come."""
 
     # The steps know the buffer but not the parser: nothing refers back, so that dropping a parser frees all at once.
@@ -109,7 +109,7 @@ class _Discard(Buffer):
         """Drop bytes: after a violation nothing is kept."""
 
 
-class RequestParser(_Parser[Request]):
+class RequestParser(Parser[Request]):
     """
     Parse one request, as a server.
 
@@ -127,7 +127,7 @@ class RequestParser(_Parser[Request]):
         super().__init__(_read_request(buffer, limits), buffer)
 
 
-class ResponseParser(_Parser[Response]):
+class ResponseParser(Parser[Response]):
     """
     Parse one final response, as a client; interim ones are skipped.
 
@@ -166,6 +166,26 @@ def _read_request(buffer: Buffer, limits: HTTPLimits) -> Steps[Request | None]:
 
 
 def _read_response(buffer: Buffer, limits: HTTPLimits, method: str) -> Steps[Response | None]:
+    version, response = yield from read_head(buffer, limits)
+    if has_body(response.status_code, method):
+        response.body = yield from read_body(buffer, response.headers, version, limits, until_eof=True)
+    return response
+
+
+def read_head(buffer: Buffer, limits: HTTPLimits) -> Steps[tuple[str, Response]]:
+    """
+    Read all of a final response that comes before its body.
+
+    Args:
+        buffer: Where to read.
+        limits: Limits on lines and fields.
+
+    Returns:
+        The HTTP version, and the response without its body.
+
+    Raises:
+        HTTPError: It is malformed or over a limit, or the connection was closed before its end.
+    """
     for _ in range(_MAX_INTERIM + 1):
         line = yield from read_line(buffer, limits.max_line, "status line", limits.max_line, 400)
         version, status, reason = _parse_status_line(line)
@@ -174,11 +194,24 @@ def _read_response(buffer: Buffer, limits: HTTPLimits, method: str) -> Steps[Res
             break
     else:
         raise LimitError("interim response count", _MAX_INTERIM, 400)
-    # RFC 9112 §6.3: what these are followed by is no body, whatever their headers say.
-    if status == 101 or status in _BODILESS or method == "HEAD" or (method == "CONNECT" and status < 300):
-        return Response(status, reason, headers)
-    body = yield from read_body(buffer, headers, version, limits, until_eof=True)
-    return Response(status, reason, headers, body)
+    return version, Response(status, reason, headers)
+
+
+def has_body(status: int, method: str) -> bool:
+    """
+    Tell whether a response has a body, which may be empty; without one its headers say nothing about its length.
+
+    Args:
+        status: Its status.
+        method: Method of the request.
+
+    Returns:
+        Whether it has one.
+
+    Spec:
+        RFC 9112 §6.3.
+    """
+    return not (status in _BODILESS or method == "HEAD" or (method == "CONNECT" and status < 300))
 
 
 def _parse_request_line(line: bytes) -> tuple[str, str, str]:
