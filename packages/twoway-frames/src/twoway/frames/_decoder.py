@@ -39,12 +39,14 @@ _SMALLEST = {126: 126, 127: 65536}
 
 
 @lru_cache(maxsize=64)
-def _verdicts(allowed: frozenset[tuple[int, int]]) -> tuple[str | None, ...]:
-    """By first byte: what is wrong with it, None if nothing."""
-    return tuple(_judge_first_byte(byte, dict(allowed)) for byte in range(256))
+def _verdicts(allowed: frozenset[tuple[int, int]]) -> tuple[tuple[str | None, ...], ...]:
+    """By whether the stream stands in a fragmented message, and first byte: what is wrong with it, None if nothing."""
+    return tuple(
+        tuple(_judge_first_byte(byte, in_message, dict(allowed)) for byte in range(256)) for in_message in (False, True)
+    )
 
 
-def _judge_first_byte(byte: int, allowed: Mapping[int, int]) -> str | None:
+def _judge_first_byte(byte: int, in_message: bool, allowed: Mapping[int, int]) -> str | None:
     opcode = byte & 0x0F
     if opcode not in DATA_OPCODES and opcode not in CONTROL_OPCODES:
         return f"reserved opcode 0x{opcode:X}"
@@ -52,6 +54,8 @@ def _judge_first_byte(byte: int, allowed: Mapping[int, int]) -> str | None:
         return f"reserved bits set in a {Opcode(opcode).name} frame without an extension that allows them"
     if opcode in CONTROL_OPCODES and not byte & _FIN:
         return f"fragmented {Opcode(opcode).name} frame"
+    if opcode in DATA_OPCODES and in_message is not (opcode == _CONT):
+        return "new message inside a message" if in_message else "continuation frame outside a message"
     return None
 
 
@@ -59,7 +63,7 @@ class _FrameReader(ABC):
     """Find frames in a byte stream; subclasses say what becomes of their payloads."""
 
     __slots__ = (
-        "_first", "_in_message", "_key", "_left", "_masked", "_offset", "_rest", "_stopped", "_verdicts", "error",
+        "_first", "_in_message", "_key", "_left", "_offset", "_rest", "_stopped", "_verdicts", "_wrong_mask", "error",
     )  # fmt: skip
 
     def __init__(self, masked: bool | None, reserved_bits: Iterable[tuple[int, int]]) -> None:
@@ -67,7 +71,8 @@ class _FrameReader(ABC):
             raise TypeError(f"masked must be True, False or None, not {masked!r}")
         #: What was wrong with the stream, None if nothing so far. Bytes after it are discarded.
         self.error: FrameError | None = None
-        self._masked = None if masked is None else _MASK * masked
+        # Mask bit of frames that the other side must not send (RFC 6455 §5.1): 0 or 0x80, -1 where both may come.
+        self._wrong_mask = -1 if masked is None else _MASK * (not masked)
         self._verdicts = _verdicts(frozenset(reserved_bits))
         self._rest = b""  # a header that is not complete: under 14 bytes
         self._first = 0  # first byte of the current frame
@@ -138,12 +143,18 @@ class _FrameReader(ABC):
         if available < 2:
             return 0
         first, second = data[pos], data[pos + 1]
-        self._judge(first, second)
+        length = second & 0x7F
+        # RFC 6455 §5.2, §5.4, §5.5: these two bytes condemn a frame before anything else is read or allocated.
+        if (
+            self._verdicts[self._in_message][first]
+            or second & _MASK == self._wrong_mask
+            or (length > MAX_CONTROL_SIZE and first & _CLOSE)
+        ):
+            raise self._condemn(first, length)
         size = _HEADER_SIZES[second]
         if available < size:
             return 0
-        length = second & 0x7F
-        key_at = size - 4 if second & 0x80 else size
+        key_at = size - 4 if second & _MASK else size
         if length > MAX_CONTROL_SIZE:
             length = self._long_length(length, data[pos + 2 : pos + key_at])
         self._first = first
@@ -151,24 +162,19 @@ class _FrameReader(ABC):
         self._key = data[pos + key_at : pos + size]
         self._offset = 0
         self._begin(first & 0x0F, length)
-        if first & 0x0F < _CLOSE:
-            self._in_message = not first & _FIN
+        if not first & _CLOSE:
+            self._in_message = first < _FIN
         return size
 
-    def _judge(self, first: int, second: int) -> None:
-        # RFC 6455 §5.2, §5.4, §5.5: these two bytes condemn a frame before anything else is read or allocated.
-        wrong = self._verdicts[first]
+    def _condemn(self, first: int, length: int) -> ProtocolError:
+        """Say what is wrong with the first two bytes of a frame."""
+        wrong = self._verdicts[self._in_message][first]
         if wrong is not None:
-            raise ProtocolError(wrong)
-        opcode = first & 0x0F
-        if opcode >= _CLOSE:
-            if second & 0x7F > MAX_CONTROL_SIZE:
-                raise ProtocolError(f"{Opcode(opcode).name} frame with a payload of more than 125 bytes")
-        elif self._in_message is not (opcode == _CONT):
-            raise ProtocolError("new message inside a message" if opcode else "continuation frame outside a message")
-        if self._masked is not None and second & 0x80 != self._masked:
-            # RFC 6455 §5.1: a client masks every frame, a server none.
-            raise ProtocolError(f"frame from a {'client is not' if self._masked else 'server is'} masked")
+            return ProtocolError(wrong)
+        if first & _CLOSE and length > MAX_CONTROL_SIZE:
+            return ProtocolError(f"{Opcode(first & 0x0F).name} frame with a payload of more than 125 bytes")
+        # RFC 6455 §5.1: a client masks every frame, a server none.
+        return ProtocolError(f"frame from a {'server is' if self._wrong_mask else 'client is not'} masked")
 
     @staticmethod
     def _long_length(form: int, data: bytes) -> int:
@@ -258,11 +264,13 @@ class FrameDecoder(_FrameReader):
             raise PayloadTooBig("frame", length, self._max_size)
 
     def _receive(self, chunk: bytes, final: bool) -> None:
-        self._payload += chunk
+        if not final or self._payload:
+            self._payload += chunk
         if final:
+            if self._payload:
+                chunk, self._payload = bytes(self._payload), bytearray()
             first = self._first
-            self._frames.append(make_frame(first & 0x0F, bytes(self._payload), first >= _FIN, first & _RSV))
-            self._payload = bytearray()
+            self._frames.append(make_frame(first & 0x0F, chunk, first >= _FIN, first & _RSV))
 
     def _forget(self) -> None:
         self._payload = bytearray()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from struct import Struct
+
 from ._frame import Frame
 from ._mask import Buffer, apply_mask, flatten, new_masking_key
 
 _FIN = 0x80
 _MASK = 0x80
 _RSV_BITS = (0x40, 0x20, 0x10)
+# RFC 6455 §5.2: 7, 7+16 or 7+64 bits of length, in network byte order.
+_short, _medium, _long = (Struct(form).pack for form in ("!BB", "!BBH", "!BBQ"))
 
 
 def encode_frame(
@@ -36,10 +40,11 @@ def encode_frame(
     Spec:
         RFC 6455 §5.2, §5.3: the shortest form of the length, a fresh key for each frame.
     """
-    payload = payload.encode() if isinstance(payload, str) else flatten(payload)
+    if not isinstance(payload, bytes):
+        payload = payload.encode() if isinstance(payload, str) else flatten(payload)
     header = encode_header(opcode, len(payload), fin, rsv, masked)
     if not masked:
-        return b"".join((header, payload))
+        return header + payload
     if key is None:
         key = new_masking_key()
     return b"".join((header, key, apply_mask(payload, key)))
@@ -70,12 +75,12 @@ def encode_header(opcode: int, length: int, fin: bool = True, rsv: int = 0, mask
     first = opcode | rsv | (_FIN if fin else 0)
     mask = _MASK if masked else 0
     if 0 <= length < 126:
-        return bytes((first, mask | length))
+        return _short(first, mask | length)
     if 126 <= length < 65536:
-        return bytes((first, mask | 126)) + length.to_bytes(2, "big")
+        return _medium(first, mask | 126, length)
     if length < 0 or length >> 63:
         raise ValueError(f"length must be 0 to 2**63 - 1, not {length}")
-    return bytes((first, mask | 127)) + length.to_bytes(8, "big")
+    return _long(first, mask | 127, length)
 
 
 def serialize_frame(frame: Frame, *, masked: bool, key: Buffer | None = None) -> bytes:

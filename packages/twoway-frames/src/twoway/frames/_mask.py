@@ -9,6 +9,7 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 
 _KEY_SIZE = 4
 _POOL_KEYS = 1024
+_from_bytes = int.from_bytes
 
 # list.pop() and list.extend(list) are atomic with and without the GIL, so threads share the pool without a lock.
 _pool: list[bytes] = []
@@ -38,16 +39,21 @@ def apply_mask(data: Buffer, key: Buffer, offset: int = 0) -> bytes:
     Cost:
         Linear; one big-integer XOR.
     """
-    data, key = flatten(data), flatten(key)
+    # Once for each frame of a client, and nearly always for bytes and from the beginning.
+    if not isinstance(data, bytes):
+        data = flatten(data)
+    if not isinstance(key, bytes):
+        key = bytes(memoryview(key))
     if len(key) != _KEY_SIZE:
         raise ValueError(f"key must be 4 bytes long, not {len(key)}")
-    if offset < 0:
-        raise ValueError(f"offset must be >= 0, not {offset}")
+    if offset:
+        if offset < 0:
+            raise ValueError(f"offset must be >= 0, not {offset}")
+        turn = offset % _KEY_SIZE
+        key = key[turn:] + key[:turn]
     size = len(data)
-    turn = offset % _KEY_SIZE
-    rotated = bytes(key[turn:]) + bytes(key[:turn])
-    repeated = (rotated * (size // _KEY_SIZE + 1))[:size]
-    return (int.from_bytes(data, "little") ^ int.from_bytes(repeated, "little")).to_bytes(size, "little")
+    repeated = (key * (size // _KEY_SIZE + 1))[:size]
+    return (_from_bytes(data, "little") ^ _from_bytes(repeated, "little")).to_bytes(size, "little")
 
 
 def new_masking_key() -> bytes:

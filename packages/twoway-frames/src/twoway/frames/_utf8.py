@@ -27,7 +27,7 @@ def decode_utf8(data: Buffer) -> str:
         RFC 6455 §8.1, RFC 3629 §3.
     """
     try:
-        return str(flatten(data), "utf-8")
+        return data.decode() if isinstance(data, bytes) else str(flatten(data), "utf-8")
     except UnicodeDecodeError as exc:
         error = _describe(exc, exc.start)
     raise error  # outside the handler: chained to it, the error would keep the whole text alive

@@ -195,10 +195,13 @@ class MessageEncoder:
         """Check text that comes as bytes over the fragments of its message (RFC 6455 §5.6)."""
         data = self._cut + data
         try:
-            Utf8Decoder().decode(data, fin)
+            if fin:
+                decode_utf8(data)
+                return b""
+            Utf8Decoder().decode(data)
         except InvalidPayloadError as exc:
             raise ValueError(f"data of a text message must be UTF-8: {exc}") from exc
-        return b"" if fin else _cut_character(data)
+        return _cut_character(data)
 
 
 def _cut_character(data: bytes) -> bytes:
