@@ -7,6 +7,7 @@ import inspect
 import pytest
 
 import twoway.asyncio
+import twoway.protocol
 
 OWN = [
     "ClientConnection",
@@ -14,10 +15,7 @@ OWN = [
     "Router",
     "Server",
     "ServerConnection",
-    "ShutdownReport",
-    "backoff",
     "connect",
-    "process_exception",
     "route",
     "serve",
     "unix_connect",
@@ -37,6 +35,12 @@ def test_classes_say_where_they_are_imported_from_and_what_they_are_for(name):
     assert item.__module__ == "twoway.asyncio"
     public = [value for key, value in vars(item).items() if not key.startswith("_")]
     assert all(inspect.getdoc(value) for value in [item, *public] if callable(value) or isinstance(value, property))
+
+
+@pytest.mark.parametrize("name", ["ConnectionClosed", "ShutdownReport", "backoff", "process_exception"])
+def test_what_is_the_same_in_every_driver_is_of_the_protocol(name):
+    assert getattr(twoway.asyncio, name) is getattr(twoway.protocol, name)
+    assert getattr(twoway.asyncio, name).__module__ == "twoway.protocol"
 
 
 def test_client_and_server_have_the_same_options_in_common():

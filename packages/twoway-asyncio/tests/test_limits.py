@@ -10,9 +10,9 @@ from contextlib import AsyncExitStack, suppress
 import pytest
 
 from twoway.asyncio import InvalidStatus, connect, serve, unix_serve
-from twoway.asyncio import _limits as module
-from twoway.asyncio._limits import address_key
 
+# Where the constants are.
+MODULE = "twoway.protocol._admission"
 LIMITS = ["max_connections", "max_connections_per_address", "max_handshakes"]
 
 
@@ -153,24 +153,6 @@ async def test_addresses_are_counted_apart(serving):
             assert await client.recv() == "hello"
 
 
-@pytest.mark.parametrize(
-    ("peername", "key"),
-    [
-        (("192.0.2.7", 5), bytes([192, 0, 2, 7])),
-        (("2001:db8:1:2:3:4:5:6", 5, 0, 0), bytes.fromhex("20010db800010002")),
-        (("2001:db8:1:2::9", 5, 0, 0), bytes.fromhex("20010db800010002")),
-        (("fe80::1%eth0", 5, 0, 2), bytes.fromhex("fe80000000000000")),
-        (("::ffff:192.0.2.7", 5, 0, 0), bytes([192, 0, 2, 7])),
-        (("nonsense", 5), None),
-        ((3, 5), None),  # as of AF_VSOCK
-        ("", None),  # as of AF_UNIX
-        (None, None),
-    ],
-)
-def test_what_counts_as_one_address(peername, key):
-    assert address_key(peername) == key
-
-
 @pytest.mark.skipif(not hasattr(asyncio, "open_unix_connection"), reason="no Unix sockets here")
 async def test_clients_of_a_unix_socket_have_no_address(tmp_path, wire):
     path = tmp_path / "socket"
@@ -197,7 +179,7 @@ async def test_who_is_refused_and_sends_nothing_is_dropped_after_the_opening_tim
 
 @pytest.mark.feature("limit connections, also for each address")
 async def test_so_many_are_refused_that_the_rest_is_dropped_at_once(serving, wire, silence, monkeypatch):
-    monkeypatch.setattr(module, "_MAX_REFUSED", 2)
+    monkeypatch.setattr(f"{MODULE}._MAX_REFUSED", 2)
     async with serving(max_connections=1) as (server, uri), connect(uri), AsyncExitStack() as stack:
         refused = [await silence(stack, wire, server, uri) for _ in range(2)]
         async with wire.client(uri, b"") as (reader, _):
@@ -216,7 +198,7 @@ async def test_a_flood_is_no_flood_of_lines(serving, monkeypatch, caplog):
     caplog.set_level(logging.INFO, "twoway.server")
     async with serving(max_connections=1) as (_, uri), connect(uri):
         for interval in (1000, 1000, 1000, 0):
-            monkeypatch.setattr(module, "_LOG_INTERVAL", interval)
+            monkeypatch.setattr(f"{MODULE}._LOG_INTERVAL", interval)
             with pytest.raises(InvalidStatus):
                 await connect(uri)
     assert [record.getMessage() for record in caplog.records] == [

@@ -1,4 +1,4 @@
-"""Connecting again and again: back-off, which failures pass, the iteration over `connect`."""
+"""Connecting again and again: the iteration over `connect`."""
 
 from __future__ import annotations
 
@@ -16,25 +16,17 @@ from twoway.asyncio import (
     ConnectionClosed,
     ConnectionClosedError,
     ConnectionClosedOK,
-    Headers,
     InvalidHandshake,
     InvalidStatus,
-    Response,
     State,
-    backoff,
     connect,
     process_exception,
 )
-from twoway.asyncio._reconnect import read_retry_after
-from twoway.protocol import InvalidMessage, SecurityError
+from twoway.protocol import InvalidMessage
 
 
 def at_once():
     return itertools.repeat(0.0)
-
-
-def refusal(status, *headers):
-    return InvalidStatus(Response(status, "", Headers(headers)))
 
 
 @pytest.fixture
@@ -76,56 +68,7 @@ def states():
     return States()
 
 
-# Back-off
-
-
-def test_backoff_grows_to_its_maximum_and_is_random_below_that(monkeypatch):
-    monkeypatch.setattr("random.random", lambda: 1.0)
-    delays = list(itertools.islice(backoff(), 9))
-    assert delays[:3] == pytest.approx([5, 5 * 1.618, 5 * 1.618**2])
-    assert delays[-2:] == [90, 90]
-    monkeypatch.setattr("random.random", lambda: 0.5)
-    assert list(itertools.islice(backoff(initial_delay=1, max_delay=3, factor=2), 4)) == [0.5, 1, 1.5, 1.5]
-
-
-def test_backoff_is_not_the_same_for_everybody():
-    assert len({next(backoff()) for _ in range(20)}) > 1
-    assert all(0 <= next(backoff()) <= 5 for _ in range(100))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error"),
-    [
-        ({"initial_delay": 0}, ValueError),
-        ({"factor": 0.9}, ValueError),
-        ({"max_delay": float("inf")}, ValueError),
-        ({"max_delay": None}, TypeError),
-        ({"initial_delay": "1"}, TypeError),
-        ({"initial_delay": True}, TypeError),
-    ],
-)
-def test_backoff_refuses_what_makes_no_sense(arguments, error):
-    with pytest.raises(error, match=next(iter(arguments))):
-        backoff(**arguments)
-
-
 # Which failures pass
-
-
-@pytest.mark.parametrize(
-    "exc", [OSError(), TimeoutError(), ConnectionRefusedError(), *map(refusal, [429, 500, 502, 503, 504])], ids=repr
-)
-def test_failures_that_pass(exc):
-    assert process_exception(exc) is None
-
-
-@pytest.mark.parametrize(
-    "exc",
-    [*map(refusal, [200, 301, 400, 401, 403, 404, 501]), InvalidMessage(), SecurityError(), ValueError()],
-    ids=repr,
-)
-def test_failures_that_stay(exc):
-    assert process_exception(exc) is exc
 
 
 @pytest.mark.parametrize("behaviour", ["end", "end in the middle", "reset"])
@@ -155,25 +98,6 @@ async def test_a_server_that_speaks_something_else_stays_so(wire):
         with pytest.raises(InvalidMessage):
             async for _ in connect(uri, reconnect_delays=at_once):
                 pass
-
-
-@pytest.mark.parametrize(
-    ("exc", "seconds"),
-    [
-        (refusal(503, ("Retry-After", "7")), 7),
-        (refusal(429, ("Retry-After", "0")), 0),
-        (refusal(503, ("Retry-After", "9" * 5000)), 90),
-        (refusal(503, ("Retry-After", "Fri, 31 Dec 1999 23:59:59 GMT")), 0),
-        (refusal(503, ("Retry-After", "-1")), 0),
-        (refusal(503, ("Retry-After", "1.5")), 0),
-        (refusal(503, ("Retry-After", "")), 0),
-        (refusal(503, ("Retry-After", "1"), ("Retry-After", "2")), 0),
-        (refusal(503), 0),
-        (OSError(), 0),
-    ],
-)
-def test_retry_after_is_read_if_it_is_a_number_of_seconds(exc, seconds):
-    assert read_retry_after(exc) == seconds
 
 
 # Iterating

@@ -124,10 +124,6 @@ async def test_an_unknown_path_is_answered_with_404(ask, target, upgrade):
     assert await ask(target, *rules, upgrade=upgrade) == (404, None)
 
 
-async def test_a_rule_for_another_method_is_not_ours(ask):
-    assert await ask("/a", Rule("/a", endpoint=say_a, methods=["POST"])) == (404, None)
-
-
 async def test_who_wants_no_websocket_is_told(ask):
     assert await ask("/a", Rule("/a", endpoint=say_a), upgrade=False) == (426, None)
 
@@ -150,11 +146,6 @@ async def test_redirects_fit_the_request(ask, upgrade, options, scheme):
     assert await location("/branch?x=%20y") == (302, f"{scheme}://example.org/branch/?x=%20y")
     assert await location("/old/7") == (302, f"{scheme}://example.org/new/7")
     assert await location("/old/7", server_name="example.com:81") == (302, f"{scheme}://example.com:81/new/7")
-
-
-async def test_redirects_may_lead_to_other_hosts_and_letters(ask):
-    assert await ask("/x", Rule("/x", redirect_to="https://example.com/y")) == (302, "https://example.com/y")
-    assert await ask("/x", Rule("/x", redirect_to="/größe")) == (302, "ws://example.org/gr%C3%B6%C3%9Fe")
 
 
 @pytest.mark.parametrize("target", ["//evil.example/branch", "/%2F/evil.example/branch", "/name/a%0D%0AX-Evil:%201"])
@@ -285,7 +276,7 @@ def test_rules_without_a_handler_are_fine():
     route(Map([Rule("/x", redirect_to="/y"), Rule("/z", endpoint="z", build_only=True)]))
 
 
-def test_without_werkzeug_only_route_fails(monkeypatch):
+def test_without_werkzeug_only_route_fails():
     program = """
 import sys
 class Nothing:
@@ -301,22 +292,3 @@ except ImportError as exc:
 """
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout == "route() needs Werkzeug: pip install twoway-asyncio[routing]\n"
-
-
-def test_a_broken_werkzeug_is_not_taken_for_none(monkeypatch):
-    monkeypatch.setitem(sys.modules, "werkzeug.routing", None)
-    with pytest.raises(ModuleNotFoundError) as info:
-        route(None)
-    assert info.value.name == "werkzeug.routing"
-
-
-def test_the_error_without_werkzeug_names_the_extra(monkeypatch):
-    class Nothing:
-        def find_spec(self, name, path=None, target=None):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-    monkeypatch.delitem(sys.modules, "werkzeug")
-    monkeypatch.delitem(sys.modules, "werkzeug.routing")
-    monkeypatch.setattr(sys, "meta_path", [Nothing()])
-    with pytest.raises(ImportError, match=r"pip install twoway-asyncio\[routing\]"):
-        route(None)

@@ -11,7 +11,17 @@ import pytest
 import twoway.protocol
 from twoway.protocol import testing
 
-DATA = {"TRANSITIONS", "USER_AGENT", "Event", "MaxQueue", "MaxSize", "Origins", "SlowConsumer"}
+DATA = {
+    "OWN_WISHES",
+    "TRANSITIONS",
+    "USER_AGENT",
+    "Event",
+    "MaxQueue",
+    "MaxSize",
+    "Origins",
+    "ProcessException",
+    "SlowConsumer",
+}
 
 
 def test_all_is_exactly_what_is_public() -> None:

@@ -4,14 +4,15 @@ WebSocket clients and servers for asyncio.
 | module | holds |
 |---|---|
 | `_client` | `connect`, `unix_connect` and `ClientConnection` |
-| `_reconnect` | connecting again: back-off, which failures pass, the iterator |
+| `_reconnect` | connecting again: the iterator |
 | `_turns` | one opening handshake at a time for each address |
 | `_server` | `serve`, `unix_serve`, `Server` and `ServerConnection` |
-| `_limits` | how many connections a server takes |
 | `_shutdown` | what `Server.shutdown` does |
 | `_broadcast` | one message to many connections |
 | `_router` | dispatch by path |
 | `_connection` | what both sides have in common, on an asyncio transport |
+
+What performs no I/O is in `twoway.protocol`, for it is the same in every driver.
 """
 
 from __future__ import annotations
@@ -28,17 +29,18 @@ from twoway.protocol import (
     InvalidState,
     InvalidStatus,
     InvalidURI,
+    ShutdownReport,
     State,
     WebSocketException,
+    backoff,
+    process_exception,
 )
 
 from ._broadcast import broadcast
 from ._client import ClientConnection, connect, unix_connect
 from ._connection import Connection
-from ._reconnect import backoff, process_exception
 from ._router import Router, route, unix_route
 from ._server import Server, ServerConnection, serve, unix_serve
-from ._shutdown import ShutdownReport
 
 __all__ = [
     "Cause",
@@ -83,10 +85,7 @@ for _object in (
     Router,
     Server,
     ServerConnection,
-    ShutdownReport,
-    backoff,
     connect,
-    process_exception,
     route,
     serve,
     unix_connect,

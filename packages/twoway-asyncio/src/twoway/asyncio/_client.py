@@ -27,14 +27,18 @@ from twoway.protocol import (
     MaxQueue,
     MaxSize,
     Options,
+    Policy,
+    ProcessException,
     SlowConsumer,
     State,
+    backoff,
     make_settings,
+    process_exception,
     read_uri,
 )
 
 from ._connection import Connection
-from ._reconnect import Policy, ProcessException, Reconnections, backoff, process_exception
+from ._reconnect import Reconnections
 from ._turns import take_turn
 
 #: Headers, or a function that gives them for each attempt.

@@ -18,27 +18,28 @@ from twoway.frames import DEFAULT_MAX_FRAGMENTS, DEFAULT_MAX_SIZE, Close, CloseC
 from twoway.http import HTTPLimits, Request, Response
 from twoway.protocol import (
     USER_AGENT,
-    Cause,
+    Admission,
     Closed,
     ConnectionClosed,
+    ConnectionLimits,
     HandshakeFailed,
-    InvalidStatus,
     LoggerLike,
     MaxQueue,
     MaxSize,
     Origins,
     ServerOptions,
     ServerProtocol,
+    ShutdownReport,
     SlowConsumer,
     State,
     check_duration,
+    describe_failure,
     make_settings,
 )
 
 from ._client import tls_timeouts
 from ._connection import Connection
-from ._limits import Admission, ConnectionLimits
-from ._shutdown import Shutdown, ShutdownReport
+from ._shutdown import Shutdown
 
 
 class ServerConnection(Connection):
@@ -95,15 +96,13 @@ class ServerConnection(Connection):
         super()._handle(event)
         if isinstance(event, Request):
             self.server._begin(self)
-        elif isinstance(event, HandshakeFailed):
-            if not (
-                isinstance(event.error, InvalidStatus) or self.server._admission.refuses(self)
-            ):  # that was our wish
-                self.logger.info("%s", f"opening handshake failed: {event.error}")
-            self.server._admission.answered(self)
-            self._stop_opening()
-        elif isinstance(event, Closed) and event.error.cause is Cause.REMOTE_ERROR and self.protocol.close_sent:
-            self.logger.info("%s", f"connection failed: {event.error}")
+        elif isinstance(event, (HandshakeFailed, Closed)):
+            line = describe_failure(event, self.protocol, self.server._admission.refuses(self))
+            if line is not None:
+                self.logger.info("%s", line)
+            if isinstance(event, HandshakeFailed):
+                self.server._admission.answered(self)
+                self._stop_opening()
 
     def _stop_opening(self) -> None:
         """Stop callbacks that still think about an answer, now that there is one or nobody to take it."""

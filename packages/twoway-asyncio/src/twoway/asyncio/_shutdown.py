@@ -6,8 +6,8 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from twoway.frames import Close, Record
-from twoway.protocol import State
+from twoway.frames import Close
+from twoway.protocol import ShutdownReport, State
 
 if TYPE_CHECKING:
     from ._server import Server, ServerConnection
@@ -16,33 +16,6 @@ if TYPE_CHECKING:
 _PATIENCE = 1.0
 # Handlers that were cancelled may clean up for this long; seconds.
 _LAST_WORDS = 1.0
-
-
-class ShutdownReport(Record):
-    """
-    Tell what `Server.shutdown` came to.
-
-    Args:
-        closed: Connections that ended with a complete closing handshake.
-        aborted: Connections that were open, too, and ended without one.
-        refused: Opening handshakes that were answered with 503.
-        cancelled: Handlers that still ran when the time was over, and were cancelled.
-        abandoned: Handlers, and callbacks of the opening handshake, that ignored that and still run.
-
-    Spec:
-        RFC 6455 §7.1.2, §7.1.4.
-    """
-
-    __slots__ = ("closed", "aborted", "refused", "cancelled", "abandoned")
-
-    closed: int
-    aborted: int
-    refused: int
-    cancelled: int
-    abandoned: int
-
-    def __init__(self, closed: int, aborted: int, refused: int, cancelled: int, abandoned: int) -> None:
-        super().__init__(closed, aborted, refused, cancelled, abandoned)
 
 
 class Shutdown:

@@ -12,6 +12,10 @@ A WebSocket connection without I/O: bytes in, events out, and time is an argumen
 | `_checks` | what is wrong with an argument |
 | `_inbox` | messages that wait for the application |
 | `_facts`, `_settings` | what connections of all drivers tell, and take |
+| `_reconnect` | which failures to connect pass, and how long to wait |
+| `_admission` | how many connections a server takes |
+| `_routing` | dispatch by path |
+| `_shutdown` | what the shutdown of a server came to |
 | `_events` | what happens on a connection |
 | `_errors` | what users catch |
 | `testing` | two connected peers in memory |
@@ -21,6 +25,7 @@ from __future__ import annotations
 
 from types import FunctionType
 
+from ._admission import Admission, ConnectionLimits, address_key
 from ._checks import check_count, check_duration, check_seconds
 from ._client import ClientProtocol, read_uri
 from ._connection import Protocol
@@ -41,18 +46,32 @@ from ._errors import (
     SecurityError,
     WebSocketException,
 )
-from ._events import Closed, Event, HandshakeFailed, PingAcknowledged, TimerLate
+from ._events import Closed, Event, HandshakeFailed, PingAcknowledged, TimerLate, describe_failure
 from ._facts import ConnectionFacts
 from ._inbox import Inbox, MaxQueue, check_marks, convert
 from ._messages import SharedMessage
 from ._options import ClientOptions, LoggerLike, MaxSize, Options, Origins, ServerOptions
+from ._reconnect import (
+    OWN_WISHES,
+    Policy,
+    ProcessException,
+    Retries,
+    backoff,
+    describe_error,
+    process_exception,
+    read_retry_after,
+)
+from ._routing import Responder, RouterBase, check_map
 from ._server import ServerProtocol
 from ._settings import USER_AGENT, SlowConsumer, check_write_limit, make_settings
+from ._shutdown import ShutdownReport
 from ._state import TRANSITIONS, Cause, State, Trigger
 
 __all__ = [
+    "OWN_WISHES",
     "TRANSITIONS",
     "USER_AGENT",
+    "Admission",
     "Cause",
     "ClientOptions",
     "ClientProtocol",
@@ -62,6 +81,7 @@ __all__ = [
     "ConnectionClosedError",
     "ConnectionClosedOK",
     "ConnectionFacts",
+    "ConnectionLimits",
     "Event",
     "HandshakeFailed",
     "Inbox",
@@ -80,23 +100,36 @@ __all__ = [
     "Options",
     "Origins",
     "PingAcknowledged",
+    "Policy",
+    "ProcessException",
     "Protocol",
+    "Responder",
+    "Retries",
+    "RouterBase",
     "SecurityError",
     "ServerOptions",
     "ServerProtocol",
     "SharedMessage",
+    "ShutdownReport",
     "SlowConsumer",
     "State",
     "TimerLate",
     "Trigger",
     "WebSocketException",
+    "address_key",
+    "backoff",
     "check_count",
     "check_duration",
+    "check_map",
     "check_marks",
     "check_seconds",
     "check_write_limit",
     "convert",
+    "describe_error",
+    "describe_failure",
     "make_settings",
+    "process_exception",
+    "read_retry_after",
     "read_uri",
 ]
 

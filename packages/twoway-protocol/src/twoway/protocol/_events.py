@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from twoway.frames import Close, Fragment, Ping, Pong, Record
 from twoway.http import Request, Response
 
-from ._errors import ConnectionClosed, InvalidHandshake
+from ._errors import ConnectionClosed, InvalidHandshake, InvalidStatus
+from ._state import Cause
+
+if TYPE_CHECKING:
+    from ._connection import Protocol
 
 
 class HandshakeFailed(Record):
@@ -94,3 +98,22 @@ Event: TypeAlias = (
     | TimerLate
     | Closed
 )
+
+
+def describe_failure(event: object, protocol: Protocol, own_wish: bool) -> str | None:
+    """
+    Say in one line what a server logs about a failure: it is silent about its own wishes and about who just leaves.
+
+    Args:
+        event: What has happened; any event.
+        protocol: Where it has happened.
+        own_wish: Whether the server has turned the client away before it looked at the request.
+
+    Returns:
+        A line, None where there is nothing to log.
+    """
+    if isinstance(event, HandshakeFailed) and not (own_wish or isinstance(event.error, InvalidStatus)):
+        return f"opening handshake failed: {event.error}"
+    if isinstance(event, Closed) and event.error.cause is Cause.REMOTE_ERROR and protocol.close_sent:
+        return f"connection failed: {event.error}"
+    return None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from collections import Counter
-from dataclasses import dataclass, fields
 from typing import Any
 
-from twoway.protocol import LoggerLike
+from twoway.frames import Record
+
+from ._checks import check_count
+from ._options import LoggerLike
 
 # So many connections over a limit wait for their 503 at a time; a flood beyond that is dropped at once, or who is
 # refused would cost as much as who is not.
@@ -16,8 +17,7 @@ _LOG_INTERVAL = 1.0  # seconds
 _MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291 §2.5.5.2: IPv4 addresses as IPv6 sockets show them
 
 
-@dataclass(frozen=True, kw_only=True)
-class ConnectionLimits:
+class ConnectionLimits(Record):
     """
     Hold the limits that a server sets to its clients.
 
@@ -31,19 +31,21 @@ class ConnectionLimits:
         ValueError: A limit is too small; a caller's bug.
     """
 
-    max_connections: int | None = None
-    max_connections_per_address: int | None = None
-    max_handshakes: int | None = None
+    __slots__ = ("max_connections", "max_connections_per_address", "max_handshakes")
 
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value is None:
-                continue
-            if not isinstance(value, int) or isinstance(value, bool):
-                raise TypeError(f"{field.name} must be an int or None, not {type(value).__name__}")
-            if value < 1:
-                raise ValueError(f"{field.name} must be at least 1, or None for no limit, not {value}")
+    max_connections: int | None
+    max_connections_per_address: int | None
+    max_handshakes: int | None
+
+    def __init__(
+        self,
+        max_connections: int | None = None,
+        max_connections_per_address: int | None = None,
+        max_handshakes: int | None = None,
+    ) -> None:
+        super().__init__(max_connections, max_connections_per_address, max_handshakes)
+        for name in self.__slots__:
+            check_count(name, getattr(self, name))
 
 
 class Admission:
@@ -169,10 +171,11 @@ def address_key(peername: Any) -> bytes | None:
     """
     if not isinstance(peername, tuple) or not isinstance(peername[0], str):
         return None
-    host = peername[0].partition("%")[0]
+    from ipaddress import ip_address  # costs 3 ms at import, and few servers limit addresses
+
     try:
-        packed = socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
-    except OSError:
+        packed = ip_address(peername[0].partition("%")[0]).packed
+    except ValueError:
         return None
     if len(packed) == 4:
         return packed
