@@ -20,7 +20,6 @@ WebSocket clients and servers for threads.
 | `_waiting`, `_logging` | waiting in a limited time; logging without a lock |
 """
 
-
 from __future__ import annotations
 
 from twoway.frames import CloseCode, FrameError, PayloadTooBig, ProtocolError

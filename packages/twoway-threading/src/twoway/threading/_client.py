@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from os import PathLike, fsencode
-from socket import socket as Socket  # noqa: N812  # a name of its own beside the argument
+from socket import socket as Socket  # a name of its own beside the argument
 from threading import Lock
 from time import monotonic
 from types import TracebackType

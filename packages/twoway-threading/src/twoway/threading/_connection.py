@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from socket import SHUT_RDWR, SHUT_WR
-from socket import socket as Socket  # noqa: N812  # a name of its own beside the attribute
+from socket import socket as Socket  # a name of its own beside the attribute
 from threading import Condition, Lock, current_thread
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from weakref import ref
 
 from twoway.frames import Buffer, CloseCode, Fragment
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
     from ssl import SSLObject
     from threading import Thread
     from uuid import UUID
-
-_T = TypeVar("_T")
 
 #: A message, or a part of one, as the application gives it.
 DataLike: TypeAlias = str | Buffer
@@ -283,7 +281,7 @@ class Connection(Watched, ConnectionFacts):
         check_seconds("timeout", timeout)
         return Parts(self, decode, timeout)
 
-    def _receive(self, take: Callable[[], _T | None], timeout: float | None, parts: Parts | None = None) -> _T:
+    def _receive(self, take: Callable[[], object], timeout: float | None, parts: Parts | None = None) -> Any:
         """Give what ``take`` gives, when it gives something."""
         if timeout is not None:
             check_seconds("timeout", timeout)
@@ -318,7 +316,7 @@ class Connection(Watched, ConnectionFacts):
             if self._parts is not None and self._parts() is parts:
                 self._parts = None
 
-    def _wait_for(self, take: Callable[[], _T | None], deadline: Deadline) -> _T:
+    def _wait_for(self, take: Callable[[], object], deadline: Deadline) -> Any:
         """Read in this thread until there is something to take, or will never be."""
         while True:
             with self._lock:
@@ -439,7 +437,13 @@ class Connection(Watched, ConnectionFacts):
             self._pause_reading()
         if self._waiters:
             self._notify()
-        if others or (self._tls is not None and self._tls.pending) or protocol.failing or protocol.state is not State.OPEN or not self._reading:
+        if (
+            others
+            or (self._tls is not None and self._tls.pending)
+            or protocol.failing
+            or protocol.state is not State.OPEN
+            or not self._reading
+        ):
             return others
         return None
 
@@ -792,7 +796,7 @@ class Connection(Watched, ConnectionFacts):
             if size > self._write_high:
                 self._writable = False
                 self.protocol.pause_writing()
-        elif size <= self._write_low:
+        elif size <= (self._write_low or 0):
             self._writable = True
             self.protocol.resume_writing()
             self._outbox.put(self.protocol.data_to_send())
@@ -821,9 +825,7 @@ class Connection(Watched, ConnectionFacts):
 
     # Closing
 
-    def close(
-        self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "", *, timeout: float | None = None
-    ) -> None:
+    def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "", *, timeout: float | None = None) -> None:
         """
         Close the connection, and wait until it is closed; harmless when it is already.
 

@@ -177,7 +177,11 @@ def _try_to_connect(sock: socket.socket, target: Any, deadline: Deadline) -> boo
 
 
 def start_tls(
-    sock: socket.socket, context: ssl.SSLContext, server_hostname: str | None, deadline: Deadline, over: TLS | None = None
+    sock: socket.socket,
+    context: ssl.SSLContext,
+    server_hostname: str | None,
+    deadline: Deadline,
+    over: TLS | None = None,
 ) -> TLS:
     """
     Shake hands as a TLS client.

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from heapq import heapify, heappop, heappush
 from itertools import count
-from socket import socket as Socket  # noqa: N812  # a name of its own beside the attribute
+from socket import socket as Socket  # a name of its own beside the attribute
 from socket import socketpair
 from time import monotonic
 

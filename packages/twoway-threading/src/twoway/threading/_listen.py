@@ -158,9 +158,7 @@ def _identify(sock: socket.socket) -> tuple[str, int] | None:
     return None
 
 
-def listen(
-    host: str | Iterable[str] | None, port: int | None, *, family: int, reuse_port: bool
-) -> list[socket.socket]:
+def listen(host: str | Iterable[str] | None, port: int | None, *, family: int, reuse_port: bool) -> list[socket.socket]:
     """
     Listen on TCP.
 

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from twoway.protocol import LoggerLike, Options
 
-
 _Options = TypeVar("_Options", bound=Options)
 
 

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from threading import Condition
 from time import monotonic
-from typing import Any
 
 # Where the system does not let a signal end a wait, waits are cut into pieces; seconds.
 _SLICE = 0.2 if sys.platform == "win32" else None
@@ -90,13 +89,14 @@ def _waiter(sock: socket.socket, reading: bool) -> Callable[[float | None], obje
 
 
 def _select_waiter(sock: socket.socket, reading: bool) -> Callable[[float | None], object]:
-    lists: Any = ([sock], [], []) if reading else ([], [sock], [sock])  # Windows reports a failure to connect there
+    read = [sock] if reading else []
+    write = [] if reading else [sock]  # Windows reports a failure to connect among the exceptional ones
 
     def wait(timeout: float | None) -> object:
         deadline = Deadline(timeout)
         while True:
             left = deadline.left()
-            ready = select.select(*lists, _cut(left))
+            ready = select.select(read, write, write, _cut(left))
             if any(ready) or left == 0:
                 return any(ready)
 
