@@ -34,39 +34,47 @@ class Deflater:
         self._active: Compressor | None = None  # inside a message
         self._idle: Compressor | None = None  # between messages; `release` drops it from any thread
         self._count = 0  # messages since the beginning or the last release
-        self._keep = False  # whether the compressor of the current message is kept
+        self._keep = False  # whether the current compressor is kept after its message
 
     def deflate(self, data: bytes, fin: bool) -> bytes:
         """Compress a frame of a message; `fin` says that it is the last one."""
+        # Hot: every row of tools/bench/deflate.py runs through this in one go.
         try:
-            return self._deflate(data, fin)
+            compressor = self._active
+            if compressor is None:
+                compressor, self._idle = self._idle, None
+                if compressor is None:
+                    compressor = self._begin()
+            head = compressor.compress(data)
+            tail = compressor.flush(SYNC_FLUSH)
+            if not self._keep:
+                self._note(data, fin)
+            if not fin:
+                self._active = compressor
+                return head + tail
+            self._active = None
+            if self._keep:
+                self._idle = compressor
+            # RFC 7692 §7.2.1: the last 4 octets are removed. An empty last frame after a flush gives no output at all.
+            return head + tail[:-4] if tail else head + _EMPTY
         except BaseException:
             # What the compressor has swallowed will never be sent: nothing may refer to it.
             self.forget()
             raise
 
-    def _deflate(self, data: bytes, fin: bool) -> bytes:
-        compressor = self._active
-        if compressor is None:
-            compressor, self._idle = self._idle, None
-            if compressor is None:
-                compressor = self._make(self._history)
-            # For the whole message: a history with a gap in it would be a wrong one.
-            self._keep = self._count >= self._keep_after
-        head = compressor.compress(data)
-        tail = compressor.flush(SYNC_FLUSH)
-        if self._history_size and not self._keep:
-            remember(self._history, data, self._history_size)
-        if not fin:
-            self._active = compressor
-            return head + tail
-        self._active = None
-        self._count += 1
+    def _begin(self) -> Compressor:
+        compressor = self._make(self._history)
+        # For the whole message, and for those after it: a history with a gap in it would be a wrong one.
+        self._keep = self._count >= self._keep_after
         if self._keep:
-            self._idle = compressor
             self._history.clear()
-        # RFC 7692 §7.2.1: the last 4 octets are removed. An empty last frame after a flush gives no output at all.
-        return head + tail[:-4] if tail else head + _EMPTY
+        return compressor
+
+    def _note(self, data: bytes, fin: bool) -> None:
+        """Remember for the next compressor what this one, which is not kept, has seen."""
+        if self._history_size:
+            remember(self._history, data, self._history_size)
+        self._count += fin
 
     @property
     def inside(self) -> bool:

@@ -66,13 +66,16 @@ class Inflater:
         # One byte more than allowed, to tell a message of just that size from a longer one.
         room = _NO_LIMIT if limit is None else limit + 1
         asked = room if room < _BLOCK else _BLOCK
-        # Nearly all messages take one call and end here: every row of tools/bench/deflate.py but the 16 KiB.
+        # Nearly all messages take one call and end here: every row of tools/bench/deflate.py.
         stream = self._stream
         if stream is None:
             stream = self._stream = self._make(self._bits, self._history)
-        block = stream.decompress(data[:_STEP], asked)
-        remember(self._history, block, self._size)
-        if len(block) < asked and len(data) <= _STEP and not stream.eof:
+        whole = len(data) <= _STEP
+        block = stream.decompress(data if whole else data[:_STEP], asked)
+        history = self._history  # as `remember` does, without a call
+        history += block
+        del history[: -self._size]
+        if whole and len(block) < asked and not stream.eof:
             return block
         return self._feed_on(stream, block, data, room)
 
@@ -109,9 +112,11 @@ class Inflater:
         return stream.unused_data or None
 
     def _finish(self) -> None:
-        stream, self._stream = self._stream, None
-        if stream is not None and (stream.decompress(_END, 1) or not stream.eof or stream.unused_data):
-            raise InvalidPayloadError("compressed message ends early")
+        stream = self._stream
+        if stream is not None:
+            self._stream = None
+            if stream.decompress(_END, 1) or not stream.eof or stream.unused_data:
+                raise InvalidPayloadError("compressed message ends early")
         self._final_blocks = 0
         if not self._takeover:
             self._history = bytearray()
