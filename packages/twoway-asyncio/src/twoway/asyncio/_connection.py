@@ -47,7 +47,8 @@ class Connection(ConnectionFacts, asyncio.Protocol):
     """
     Be what `ClientConnection` and `ServerConnection` have in common.
 
-    Not made by users: `connect` and `serve` do that. All methods belong to the thread of the event loop.
+    Not made by users: `connect` and `serve` do that. All methods belong to the thread of the event loop. What it
+    tells about itself, from ``id`` to ``cause``, is that of ``twoway.protocol.ConnectionFacts``.
 
     Args:
         protocol: The connection without I/O; used, not copied.

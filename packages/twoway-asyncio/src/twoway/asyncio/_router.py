@@ -23,7 +23,8 @@ class Router(RouterBase[ServerConnection]):
     """
     Find the handler of a connection by the path of its request; `route` makes it.
 
-    Derive from it to change where requests lead, and give the new class to `route` as ``create_router``.
+    Derive from it to change where requests lead, and give the new class to `route` as ``create_router``. What can be
+    changed is in ``twoway.protocol.RouterBase``.
 
     Args:
         url_map: Rules whose endpoints are handlers; kept, and rules may be added later.
