@@ -25,12 +25,13 @@ import trustme
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from server_rig.drivers import DRIVERS, Driver
+from server_rig.drivers import DRIVERS, Driver, echo
 from server_rig.program import Program, free_ports, give_away
 from server_rig.sites import IDLE_TIMEOUT, REVERSE_PROXIES, ROUTES, Site, SiteMaker, Upstream
 
 # User -> password. Both realms know both.
 USERS = {"ada": "open sesame", "gr\u00fcn": "p\u00e4ss:wort"}
+Curl: TypeAlias = Callable[..., tuple[int, str]]
 Starter: TypeAlias = Callable[..., Program]
 REALMS = {"basic": "behind Basic", "digest": "behind Digest"}
 
@@ -43,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "driver" in metafunc.fixturenames or "site" in metafunc.fixturenames:
+    if "driver" in metafunc.fixturenames:
         needs = _marked(metafunc, "needs")
         drivers = [name for name, driver in DRIVERS.items() if needs <= driver.options()]
         metafunc.parametrize("driver", drivers, indirect=True, scope="session")
@@ -210,6 +211,31 @@ def socks_with_password(start: Starter) -> Program:
 @pytest.fixture(scope="session")
 def dante(start: Starter) -> Program:
     return start("danted", ["-f", "{{config}}"], ["port"], "danted.conf")
+
+
+@pytest.fixture(scope="session")
+def curl(install: Any, files: dict[str, Path]) -> Curl:
+    """What runs curl with arguments, and returns its exit status and what it has printed."""
+
+    def curl(*arguments: str) -> tuple[int, str]:
+        command = [install.program("curl"), "--silent", "--show-error", "--max-time", "20", *arguments]
+        environment = {"PATH": os.defpath, "LANG": "C.UTF-8"}
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+        return result.returncode, result.stdout + result.stderr
+
+    return curl
+
+
+@pytest.fixture
+def health(driver: Driver) -> Iterator[int]:
+    """The port of a server of ours that says on GET /health that it is well."""
+
+    def process_request(connection: Any, request: Any) -> Any:
+        return connection.respond(200, "I am well.\n") if request.path == "/health" else None
+
+    (port,) = free_ports(1)
+    with driver.serve(echo, port, process_request=process_request):
+        yield port
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import time
 import pytest
 from server_rig.sites import IDLE_TIMEOUT, REVERSE_PROXIES
 
-from twoway.asyncio import ConnectionClosedError
+from twoway.protocol import ConnectionClosedError
 
 
 @pytest.fixture(params=list(REVERSE_PROXIES))

@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from twoway.asyncio import ConnectionClosedError, ConnectionClosedOK, InvalidStatus
+from twoway.protocol import ConnectionClosedError, ConnectionClosedOK, InvalidStatus
 
 
 def test_messages(site):
@@ -42,14 +42,14 @@ def test_fragments(site):
 
 def test_pings_of_the_client(site):
     with site.open() as client:
-        assert client.measure() > 0
+        assert site.driver.measure(client) > 0
 
 
 def test_pings_of_the_server(site):
     measured = queue.SimpleQueue()
 
     def handler(connection):
-        measured.put(connection.measure())
+        measured.put(site.driver.measure(connection))
 
     with site.open(handler) as client:
         assert measured.get(timeout=10) > 0

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import twoway.asyncio
+import twoway.threading
 
 # For one call; far more than the slowest needs. Seconds.
 DEADLINE = 40
@@ -28,7 +29,7 @@ def echo(connection: Any) -> None:
 
 
 class Driver:
-    """Be a driver; `twoway.threading` is one nearly as it is, and asyncio runs in a thread of its own."""
+    """Be a driver."""
 
     name: str
 
@@ -46,6 +47,10 @@ class Driver:
 
     def serve(self, handler: Handler, address: int | Path, **options: Any) -> Any:
         """Return a context manager that gives a server at a port of 127.0.0.1, or at the path of a Unix socket."""
+        raise NotImplementedError
+
+    def measure(self, connection: Any) -> float:
+        """Send a ping, wait for its pong, and return the seconds between them."""
         raise NotImplementedError
 
 
@@ -108,16 +113,24 @@ class AsyncioDriver(Driver):
             self.call(server.close)
             self.call(server.wait_closed)
 
+    def measure(self, connection: Any) -> float:
+        """Send a ping, wait for its pong, and return the seconds between them."""
+
+        async def measure() -> float:
+            return await (await connection.wrapped.ping())
+
+        return self.call(measure)
+
 
 class Blocking:
     """Let the methods of an object of `twoway.asyncio` block."""
 
     def __init__(self, driver: AsyncioDriver, wrapped: Any) -> None:
         self._driver = driver
-        self._wrapped = wrapped
+        self.wrapped = wrapped
 
     def __getattr__(self, name: str) -> Any:
-        value = getattr(self._wrapped, name)
+        value = getattr(self.wrapped, name)
         if not callable(value):
             return value
         return lambda *args, **kwargs: self._driver.call(value, *args, **kwargs)
@@ -129,14 +142,36 @@ class Blocking:
             except twoway.asyncio.ConnectionClosedOK:
                 return
 
-    def measure(self) -> float:
+
+class ThreadingDriver(Driver):
+    """Run `twoway.threading`, which is blocking already."""
+
+    name = "threading"
+
+    @classmethod
+    def options(cls) -> set[str]:
+        """Return the options of its `connect`."""
+        return set(inspect.signature(twoway.threading.connect).parameters)
+
+    def connect(self, uri: str, **options: Any) -> Any:
+        """Connect, and close the connection."""
+        return twoway.threading.connect(uri, **options)
+
+    @contextmanager
+    def serve(self, handler: Handler, address: int | Path, **options: Any) -> Iterator[Any]:
+        """Serve, and close the server."""
+        if isinstance(address, int):
+            server = twoway.threading.serve(handler, "127.0.0.1", address, **options)
+        else:
+            server = twoway.threading.unix_serve(handler, str(address), **options)
+            os.chmod(address, 0o777)
+        with server:
+            yield server
+
+    def measure(self, connection: Any) -> float:
         """Send a ping, wait for its pong, and return the seconds between them."""
-
-        async def measure() -> float:
-            return await (await self._wrapped.ping())
-
-        return self._driver.call(measure)
+        return connection.ping().wait(DEADLINE)
 
 
 #: Name -> what makes it.
-DRIVERS: dict[str, type[Driver]] = {"asyncio": AsyncioDriver}
+DRIVERS: dict[str, type[Driver]] = {driver.name: driver for driver in (AsyncioDriver, ThreadingDriver)}
