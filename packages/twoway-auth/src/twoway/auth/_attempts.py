@@ -70,7 +70,6 @@ class Attempts:
     ) -> None:
         self._headers = Headers(headers)
         self._auth = self._choose_auth(uri, read_auth(auth))
-        self._hint = "there are no credentials"
         self._policy = read_redirects(redirects)
         self._cookies = cookies
         self._first = self.uri = without_credentials(uri)
@@ -147,11 +146,13 @@ class Attempts:
         self._keep_cookies(response)
 
     def _choose_auth(self, uri: WebSocketURI, auth: Auth | None) -> Auth | None:
-        if SERVER.credentials not in self._headers:
-            if auth is None and uri.username is not None:
-                return PasswordAuth(uri.username, uri.password or "", preemptive=True)
-        elif auth is not None:
-            raise ValueError("headers must not hold Authorization beside auth")
+        self._hint = "there are no credentials"
+        if SERVER.credentials in self._headers:
+            if auth is not None:
+                raise ValueError("headers must not hold Authorization beside auth")
+            self._hint = "the Authorization header that was given was refused"
+        elif auth is None and uri.username is not None:
+            return PasswordAuth(uri.username, uri.password or "", preemptive=True)
         return auth
 
     def _begin(self) -> Exchange:
@@ -175,10 +176,10 @@ class Attempts:
 
     def _forget(self, policy: Redirects) -> None:
         # For good: whoever redirects back to the first origin has chosen what is asked of it there.
-        strip_headers(self._headers, policy.sensitive_headers)
-        if self._auth is not None:
+        if self._auth is not None or SERVER.credentials in self._headers:
             self._auth = None
             self._hint = f"the credentials are for {self._first.origin[0]}://{self._first.host_header} only"
+        strip_headers(self._headers, policy.sensitive_headers)
 
     def _describe_path(self, target: WebSocketURI) -> str:
         last = " -> ".join(map(show, [*self._visited[-_SHOWN:], target]))

@@ -151,8 +151,7 @@ class DigestClaim:
         if not (equal(self._respond(self._method), signed.response) and known):
             return False
         # RFC 7616 §3.3: only who knows the password is told that the nonce is stale, ours or not.
-        nonces = self._authenticator._nonces
-        good = nonces.is_good(signed.nonce, self._now) and nonces.use(signed.nonce, int(signed.nc, 16), self._now)
+        good = self._authenticator._nonces.use(signed.nonce, int(signed.nc, 16), self._now)
         self._stale = not good
         return good
 

@@ -15,6 +15,7 @@ from ._hash import HASHES, digest, is_available, split_algorithm
 from ._nonces import Nonces
 
 _match_count = re.compile(r"[0-9A-Fa-f]{8}").fullmatch
+_match_hash = re.compile(r"[0-9A-Fa-f]{32,64}").fullmatch
 _match_extended = re.compile(r"UTF-8'[A-Za-z0-9\-]*+'((?:[!#$&+\-.^_`|~0-9A-Za-z]|%[0-9A-Fa-f]{2})*+)", re.I).fullmatch
 
 Lookup: TypeAlias = Callable[[str], str | Awaitable[str | None] | None]
@@ -175,8 +176,10 @@ class DigestAuthenticator:
         if (plain is None) == (extended is None):
             return None
         if params.get("userhash", "").lower() == "true":
-            name, _ = split_algorithm(algorithm)
-            return None if plain is None else self._hashes.get((name, plain.lower()), plain)
+            if not self._userhash or plain is None or _match_hash(plain) is None:
+                return None
+            # An unknown hash goes the way of an unknown name, which takes as long as that of a known one.
+            return self._hashes.get((split_algorithm(algorithm)[0], plain.lower()), plain)
         return decode(plain) if plain is not None else _decode_extended(extended or "")
 
     def _hash_usernames(self) -> dict[tuple[str, str], str]:

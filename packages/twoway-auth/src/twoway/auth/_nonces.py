@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from binascii import a2b_base64, b2a_base64
 from collections import deque
 
 _TIME = 8
 _SALT = 12
 _MAC = 16
-_LENGTH = _TIME + _SALT + _MAC  # 36, so that base64 needs no padding
+_match_nonce = re.compile(r"[A-Za-z0-9+/]{48}").fullmatch  # 36 bytes, so that base64 needs no padding
 _UNITS = 1000  # of time per second
 
 
@@ -81,13 +82,13 @@ class Nonces:
         Take note of one use of a nonce.
 
         Args:
-            nonce: A good nonce.
+            nonce: What a client sent; latin-1.
             count: Nonce count.
             now: Current time; seconds.
 
         Returns:
-            False if it was used with this count before: a replay. Counts need not grow, so that connections of one
-            client may overtake each other.
+            False if the nonce is not good, or was used with this count before: a replay. Counts need not grow, so that
+            connections of one client may overtake each other.
 
         Spec:
             RFC 7616 §3.4, nc.
@@ -95,7 +96,9 @@ class Nonces:
         key = (nonce, count)
         mark = object()
         issued = self._issued(nonce)
-        if issued is None or self._used.setdefault(key, mark) is not mark:  # one step: of two threads, one wins
+        if issued is None or not self.is_good(nonce, now):
+            return False
+        if self._used.setdefault(key, mark) is not mark:  # one step: of two threads, one wins
             return False
         self._order.append((issued, key))
         try:
@@ -103,7 +106,8 @@ class Nonces:
                 self._forget(*self._order.popleft(), now)
         except IndexError:  # nothing is left, or another thread was faster
             pass
-        return True
+        # Again: had another thread forgotten the same use just before, the nonce would be stale by now.
+        return self.is_good(nonce, now)
 
     def _forget(self, issued: int, key: tuple[str, int], now: float) -> None:
         if self._age(issued, now) <= self._lifetime:
@@ -117,12 +121,11 @@ class Nonces:
     def _issued(self, nonce: str) -> int | None:
         from hmac import compare_digest  # slow to import
 
-        try:
-            data = a2b_base64(nonce, strict_mode=True)
-        except ValueError:
+        if _match_nonce(nonce) is None:  # one text for each nonce, or it could be used again in another one
             return None
+        data = a2b_base64(nonce)
         head, mac = data[:-_MAC], data[-_MAC:]
-        if len(data) != _LENGTH or not compare_digest(self._sign(head), mac):
+        if not compare_digest(self._sign(head), mac):
             return None
         return int.from_bytes(head[:_TIME], "big", signed=True)
 

@@ -78,7 +78,7 @@ def _read_offer(params: dict[str, str], allow_md5: bool) -> Offer:
         if required not in params:
             raise _Unsupported(f"there is no {required}")
     algorithm = params.get("algorithm")
-    name, session = split_algorithm(algorithm or _MD5)
+    name, session = split_algorithm(_MD5 if algorithm is None else algorithm)
     if algorithm is not None and not is_available(name):
         raise _Unsupported(f"the algorithm {shorten(algorithm)} is unknown")
     if name == _MD5 and not (allow_md5 and is_available(_MD5)):

@@ -17,6 +17,7 @@ from ._signer import Signer
 _MAX_KEPT = 64
 # RFC 7616 §3.3: an answer to a stale nonce is tried once more with the new one; a second time it is the server's game.
 _MAX_ANSWERS = 2
+_MAX_SHOWN = 3
 
 
 class _Password(Auth):
@@ -180,7 +181,7 @@ class _PasswordConversation:
                 raise Refusal("the user name or password was refused")
             return self._basic()
         if problems:
-            raise Refusal(f"Digest is offered, but {'; '.join(problems)}")
+            raise Refusal(f"Digest is offered, but {'; '.join(problems[:_MAX_SHOWN])}")
         if basic:
             raise Refusal("Basic is offered, which would show the password, and only Digest is allowed")
         raise Refusal(f"{describe_schemes(challenges)} is asked for, and there is a user name and password")
