@@ -1,9 +1,17 @@
-"""Apache asks for credentials, with mod_auth_basic and with mod_auth_digest, before requests come to our server."""
+"""
+Apache asks for credentials, with mod_auth_basic and with mod_auth_digest, before requests come to our server; and our
+server asks curl.
+"""
 
 from __future__ import annotations
 
-import pytest
+import time
 
+import pytest
+from server_rig.program import free_ports
+
+from twoway.auth import Attempts, BasicAuthenticator, DigestAuthenticator
+from twoway.http import Response, parse_uri
 from twoway.protocol import InvalidStatus
 
 USERS = [("ada", "open sesame"), ("gr\u00fcn", "p\u00e4ss:wort")]
@@ -42,6 +50,20 @@ def test_apache_lets_others_in(apache, scheme, curl):
         assert (status, output[-3:]) == (0, "401")
 
 
+@pytest.mark.parametrize("credentials", USERS)
+def test_the_plan_of_twoway_auth(apache, scheme, credentials):
+    path = f"/{scheme}/chat?room=1"
+    attempts = Attempts(parse_uri(apache.uri(path)), auth=credentials)
+    with apache.serve():
+        with pytest.raises(InvalidStatus) as excinfo, apache.connect(path):
+            pass
+        attempts.refuse(excinfo.value.response)
+        with apache.connect(path, additional_headers=attempts.headers()) as client:
+            attempts.accept(client.response)
+            client.send("hello")
+            assert client.recv() == "hello"
+
+
 @pytest.mark.needs("auth")
 @pytest.mark.parametrize("credentials", USERS)
 def test_with_credentials(apache, scheme, credentials):
@@ -59,3 +81,29 @@ def test_wrong_password(apache, scheme):
     ):
         pass
     assert _challenge(excinfo).startswith(CHALLENGES[scheme])
+
+
+@pytest.mark.parametrize(
+    ("option", "authenticator"),
+    [
+        ("--basic", BasicAuthenticator("chat", USERS)),
+        ("--digest", DigestAuthenticator("chat", USERS)),
+        ("--digest", DigestAuthenticator("chat", USERS, algorithms=["MD5"])),
+        ("--digest", DigestAuthenticator("chat", USERS, algorithms=["SHA-256"])),
+    ],
+)
+def test_our_server_asks_curl(driver, curl, option, authenticator):
+    def process_request(connection, request):
+        outcome = authenticator.check(request, time.monotonic())
+        return outcome if isinstance(outcome, Response) else connection.respond(200, outcome)
+
+    (port,) = free_ports(1)
+    uri = f"http://127.0.0.1:{port}/chat?room=1"
+    with driver.serve(lambda connection: None, port, process_request=process_request):
+        for user, password in USERS:
+            assert curl(option, "--user", f"{user}:{password}", uri) == (0, user)
+        # Two requests at once: the nonce serves again, with the next count.
+        assert curl(option, "--user", "ada:open sesame", uri, uri) == (0, "adaada")
+        for wrong in ("ada:wrong", "nobody:open sesame"):
+            status, output = curl(option, "--user", wrong, "--write-out", "%{http_code}", uri)
+            assert (status, output[-3:]) == (0, "401")

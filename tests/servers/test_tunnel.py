@@ -8,6 +8,7 @@ import socket
 import pytest
 from server_rig.program import free_ports
 
+from twoway.auth import AuthError, ProxyAuth
 from twoway.http import InvalidProxyStatus, Tunnel, parse_proxy, parse_uri
 
 BASIC = "Basic " + base64.b64encode(b"ada:open sesame").decode()
@@ -90,3 +91,28 @@ def test_a_server_that_the_proxy_cannot_reach(dig):
     (port,) = free_ports(1)
     with pytest.raises(InvalidProxyStatus, match="HTTP 503 'Service Unavailable'"):
         dig("plain", f"ws://127.0.0.1:{port}/")
+
+
+@pytest.mark.parametrize("scheme", ["basic", "digest"])
+@pytest.mark.parametrize("credentials", [("ada", "open sesame"), ("gr\u00fcn", "p\u00e4ss:wort")])
+def test_challenge_and_answer(driver, dig, health, scheme, credentials):
+    uri = f"ws://127.0.0.1:{health}/"
+    auth = ProxyAuth(credentials, f"127.0.0.1:{health}", ("127.0.0.1", 1))
+    with pytest.raises(InvalidProxyStatus, match="HTTP 407") as excinfo:
+        dig(scheme, uri)
+    auth.refuse(excinfo.value.response)
+    with driver.connect(uri, sock=dig(scheme, uri, headers=auth.headers())) as client:
+        client.send("hello")
+        assert client.recv() == "hello"
+
+
+@pytest.mark.parametrize("scheme", ["basic", "digest"])
+def test_challenge_and_wrong_answer(dig, scheme):
+    auth = ProxyAuth(("ada", "wrong"), "server.test:80", ("127.0.0.1", 1))
+    with pytest.raises(InvalidProxyStatus) as excinfo:
+        dig(scheme, "ws://server.test/")
+    auth.refuse(excinfo.value.response)
+    with pytest.raises(InvalidProxyStatus) as excinfo:
+        dig(scheme, "ws://server.test/", headers=auth.headers())
+    with pytest.raises(AuthError):
+        auth.refuse(excinfo.value.response)

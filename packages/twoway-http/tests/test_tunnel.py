@@ -93,10 +93,17 @@ def test_malformed_authority(authority):
         Tunnel(authority, PROXY)
 
 
-@pytest.mark.parametrize("name", ["host", "Content-Length", "transfer-encoding", "Proxy-Authorization"])
+@pytest.mark.parametrize("name", ["host", "Content-Length", "transfer-encoding"])
 def test_headers_that_are_not_the_callers(name):
     with pytest.raises(ValueError, match="headers must not hold"):
         Tunnel("h:1", PROXY, {name: "1"})
+
+
+def test_one_authorization_only():
+    tunnel = Tunnel("h:1", PROXY, {"proxy-authorization": "Bearer x"})
+    assert tunnel.request == b"CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\nproxy-authorization: Bearer x\r\n\r\n"
+    with pytest.raises(ValueError, match="headers must not hold Proxy-Authorization"):
+        Tunnel("h:1", PROXY, {"proxy-authorization": "Bearer x"}, authorization="Bearer x")
 
 
 @pytest.mark.parametrize("value", ["a\r\nX: y", "a\n", "\0"])

@@ -88,4 +88,4 @@ class InvalidProxyStatus(ProxyError):
         reason = f" {shorten(response.reason_phrase)}" if response.reason_phrase else ""
         super().__init__(f"refused the tunnel: HTTP {response.status_code}{reason}", proxy)
         self.response = response
-        self.args = (response, self.proxy)
+        Exception.__init__(self, response, self.proxy)  # what copies are made with

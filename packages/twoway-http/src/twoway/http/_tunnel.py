@@ -15,7 +15,7 @@ from ._parser import Parser, has_body, read_head
 from ._proxy import Proxy
 from ._proxy_errors import InvalidProxyMessage, InvalidProxyStatus
 
-_RESERVED = ("Host", "Content-Length", "Transfer-Encoding", "Proxy-Authorization")
+_RESERVED = ("Host", "Content-Length", "Transfer-Encoding")
 
 
 class Tunnel:
@@ -31,7 +31,7 @@ class Tunnel:
         proxy: The proxy; for errors, which name it.
         headers: More fields for the proxy; User-Agent in them replaces the other. The server never sees them.
         user_agent_header: Value of User-Agent.
-        authorization: Value of Proxy-Authorization.
+        authorization: Value of Proxy-Authorization; ``None`` for none, or if ``headers`` have it.
         limits: Limits on the answer; kept.
 
     Attributes:
@@ -111,7 +111,7 @@ def _build_request(
     if (parts := split_host(authority)) is None or not parts[1]:
         raise ValueError(f"authority must be a host with its port, not {shorten(authority)}")
     more = Headers(headers)
-    for name in _RESERVED:
+    for name in _RESERVED if authorization is None else (*_RESERVED, "Proxy-Authorization"):
         if name in more:
             raise ValueError(f"headers must not hold {name}")
     # RFC 9112 §3.2.3: the target is the authority; §3.2: Host MUST be the same.
