@@ -119,7 +119,8 @@ class _FrameReader(ABC):
         pos, end = 0, len(data)
         while not self._stopped:
             if self._left == _BETWEEN_FRAMES:
-                size = self._read_header(data, pos, end - pos)
+                available = end - pos
+                size = self._read_header(data, pos, available) if available > 1 else 0
                 if not size:
                     self._rest = data[pos:]
                     return
@@ -139,9 +140,7 @@ class _FrameReader(ABC):
         self._rest = b""
 
     def _read_header(self, data: bytes, pos: int, available: int) -> int:
-        """Read the header at `pos`; return its size, 0 when bytes are missing."""
-        if available < 2:
-            return 0
+        """Read the header at `pos`, where there are two bytes at least; return its size, 0 when bytes are missing."""
         first, second = data[pos], data[pos + 1]
         length = second & 0x7F
         # RFC 6455 §5.2, §5.4, §5.5: these two bytes condemn a frame before anything else is read or allocated.

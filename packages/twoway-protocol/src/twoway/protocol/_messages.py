@@ -19,6 +19,8 @@ from twoway.frames import (
 
 from ._errors import InvalidState
 
+_TEXT = Opcode.TEXT  # each look-up of a member takes Python 3.11 as long as the rest of a check
+
 
 class SharedMessage:
     """
@@ -182,14 +184,14 @@ class MessageEncoder:
     def _check(self, opcode: Opcode, data: str | Buffer, fin: bool) -> tuple[str | Buffer, bytes]:
         """Judge a payload; also gives the bytes of a character that it cuts."""
         if isinstance(data, str):
-            if opcode is not Opcode.TEXT:
+            if opcode is not _TEXT:
                 raise TypeError("data must be bytes-like in a binary message, not str")
             if self._cut and (data or fin):
                 raise ValueError("data must be bytes that complete the character which the last fragment has cut")
             return data, self._cut
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"data must be str or bytes-like, not {type(data).__name__}")
-        return data, self._check_utf8(bytes(data), fin) if opcode is Opcode.TEXT else b""
+        return data, self._check_utf8(bytes(data), fin) if opcode is _TEXT else b""
 
     def _check_utf8(self, data: bytes, fin: bool) -> bytes:
         """Check text that comes as bytes over the fragments of its message (RFC 6455 §5.6)."""
