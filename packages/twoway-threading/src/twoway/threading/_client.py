@@ -288,6 +288,8 @@ class connect:
         self._serialize = serialize_connecting
         if not self._target.secure and ssl is not None:
             raise ValueError("ssl must be None for a ws:// URI")
+        if ssl is False:  # what people try to have no certificates verified
+            raise ValueError("ssl must not be False for a wss:// URI")
         self._ssl = ssl
         self._server_hostname = server_hostname or self._target.host
         self._sock = sock
@@ -405,7 +407,10 @@ class connect:
                     errors.append(exc)
                     continue
                 return self._open_on(sock, options, deadline)
-        raise _join(errors)
+        try:
+            raise _join(errors)
+        finally:
+            errors.clear()  # else the exception would keep itself through its traceback
 
     def _ways(self, deadline: Deadline) -> list[tuple[Any, Callable[[], Socket]]]:
         """Give the addresses to try, and how."""
@@ -429,7 +434,7 @@ class connect:
             connection.handshake(deadline.left())
         except BaseException:  # refused, interrupted, or an argument that fits no header
             connection.abort()
-            del connection  # as in `handshake`
+            del connection, protocol  # as in `handshake`
             raise
         return connection
 

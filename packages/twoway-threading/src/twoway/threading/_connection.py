@@ -88,7 +88,7 @@ class Connection(Watched, ConnectionFacts):
     # I/O thread takes over after a while, so that a loop of calls does not pay for it each time; `_waiters` makes
     # it do so at once.
     __slots__ = (
-        "__weakref__", "_condition", "_cut", "_dropping", "_ended", "_fragmenting", "_id", "_inbox", "_io",
+        "__weakref__", "_condition", "_cut", "_dropping", "_ended", "_eof", "_fragmenting", "_id", "_inbox", "_io",
         "_last", "_late", "_local_address", "_lock", "_on_end", "_outbox", "_parts", "_pings", "_reader", "_reading",
         "_receiver", "_remote_address", "_rest", "_shut", "_shutting", "_slow_consumer", "_stuck", "_tell", "_tls",
         "_turn", "_turn_seen", "_wait_readable", "_waiters", "_watched", "_writable", "_write_high", "_write_low",
@@ -139,6 +139,7 @@ class Connection(Watched, ConnectionFacts):
         self._turn_seen = 0  # the count when the I/O thread looked
         self._tell = False  # whether the I/O thread wants to be told when the thread that reads has left
         self._dropping = False  # whether what arrives is not kept any more
+        self._eof = False  # whether nothing more can arrive, though something may still be sent
         # Writing
         self._write_high, self._write_low = check_write_limit(write_limit)
         self._slow_consumer = slow_consumer
@@ -428,9 +429,11 @@ class Connection(Watched, ConnectionFacts):
                 protocol.receive_data(plain, now)
             if error is not None or self._tls.eof:
                 protocol.receive_eof(now, error)
+                protocol.receive_eof(now, error)  # TLS knows no half-closed connection
         elif data:
             protocol.receive_data(data, now)
         elif data is not None or error is not None:
+            self._eof = True
             protocol.receive_eof(now, error)
         others = self._sort_events()
         if self._reading and self._inbox.full:
@@ -960,7 +963,7 @@ class Connection(Watched, ConnectionFacts):
             tell = self._tell or self._wanted() != self.applied or self._is_earlier()
             self._tell = False
             lent = not self._watched
-        if tell and not self._ended:
+        if tell and self.applied != DONE:
             self._io.update(self, lent)
 
     def _shut_down(self) -> None:
@@ -1022,7 +1025,7 @@ class Connection(Watched, ConnectionFacts):
     def _wanted(self) -> int:
         if self.protocol.state is State.CLOSED and (self._shut or not self._unwritten()):
             return 0 if self._reader or self._writing or self._shutting else DONE
-        reading = self._watched and self._reading and self.protocol.state is not State.CLOSED
+        reading = self._watched and self._reading and not self._eof and self.protocol.state is not State.CLOSED
         return (_READ if reading else 0) | (_WRITE if self._stuck else 0)
 
     def _unwritten(self) -> bool:
@@ -1039,7 +1042,7 @@ class Connection(Watched, ConnectionFacts):
             self._write_rest()
         if mask & _READ:
             with self._lock:
-                mine = self._watched and not self._reader and self.protocol.state is not State.CLOSED
+                mine = self._watched and not self._reader and not self._eof and self.protocol.state is not State.CLOSED
                 if mine:
                     self._reader = True
             if mine:

@@ -31,7 +31,7 @@ class Watched(ABC):
 
     Attributes:
         socket: The socket; non-blocking.
-        applied: What the I/O thread waits for, a mask of ``selectors``; only that thread writes it.
+        applied: What the I/O thread waits for, a mask of ``selectors``, or `DONE`; only that thread writes it.
         entry: Its place among the deadlines, which begins with the time; only that thread writes it.
     """
 
@@ -210,6 +210,8 @@ class IOThread:
 
     def _apply(self, watched: Watched) -> None:
         """Bring selector and deadlines in line with what is wanted."""
+        if watched.applied == DONE:
+            return
         mask = watched.interest()
         self._watch(watched, max(mask, 0))
         if mask == DONE:
@@ -233,9 +235,9 @@ class IOThread:
     def _forget(self, watched: Watched) -> None:
         self._lent.discard(watched)
         self._cancel(watched)
-        if watched in self._watched:
-            self._watched.remove(watched)
-            watched.release()
+        self._watched.discard(watched)
+        watched.applied = DONE
+        watched.release()
 
     # Deadlines
 
