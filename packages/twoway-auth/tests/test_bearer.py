@@ -39,3 +39,4 @@ def test_types():
 
 def test_repr_shows_no_secret():
     assert repr(BearerAuth("secret")) == "BearerAuth()"
+    assert BearerAuth("secret").token == "secret"

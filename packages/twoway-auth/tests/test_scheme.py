@@ -5,9 +5,9 @@ import pytest
 from twoway.auth import Attempts, Auth, AuthError
 
 
-def test_base_cannot_be_used_alone():
-    with pytest.raises(TypeError, match="abstract"):
-        Auth()
+def test_base_cannot_be_used_alone(uri):
+    with pytest.raises(NotImplementedError, match="auth must be one of the kinds of Auth"):
+        Attempts(uri, auth=Auth())
 
 
 def test_strange_schemes_are_shown_safely(uri, challenge):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ._grammar import check_text, check_username, encode
-from ._scheme import Auth, Conversation, FixedConversation, Target
+from ._scheme import Auth, FixedConversation, Target
+
+if TYPE_CHECKING:
+    from ._scheme import Conversation
 
 
-@dataclass(frozen=True, slots=True)
 class BasicAuth(Auth):
     """
     Send user name and password with the first request: over ``ws://`` everybody on the way can read them.
@@ -16,6 +18,10 @@ class BasicAuth(Auth):
     Args:
         username: User name without colon; text without control characters.
         password: Password; text without control characters. Not shown by ``repr``.
+
+    Attributes:
+        username: User name.
+        password: Password.
 
     Raises:
         TypeError: One is not a ``str``. A caller's bug.
@@ -25,12 +31,17 @@ class BasicAuth(Auth):
         RFC 7617 §2.
     """
 
-    username: str
-    password: str = field(repr=False)
+    __slots__ = ("password", "username")
 
-    def __post_init__(self) -> None:
-        check_username(self.username)
-        check_text(self.password, "password")
+    username: str
+    password: str
+
+    def __init__(self, username: str, password: str) -> None:
+        self.username = check_username(username)
+        self.password = check_text(password, "password")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(username={self.username!r})"
 
     def _converse(self, target: Target) -> Conversation:
         return FixedConversation("basic", basic_value(self.username, self.password), "the user name or password")

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ._grammar import match_token68
-from ._scheme import Auth, Conversation, FixedConversation, Target
+from ._scheme import Auth, FixedConversation, Target
+
+if TYPE_CHECKING:
+    from ._scheme import Conversation
 
 
-@dataclass(frozen=True, slots=True)
 class BearerAuth(Auth):
     """
     Send a token with the first request: over ``ws://`` everybody on the way can read and use it.
 
     Args:
         token: Letters, digits and ``-._~+/``, with ``=`` at the end only. Not shown by ``repr``.
+
+    Attributes:
+        token: Token.
 
     Raises:
         TypeError: ``token`` is not a ``str``. A caller's bug.
@@ -24,13 +29,19 @@ class BearerAuth(Auth):
         RFC 6750 §2.1; §5.3 wants TLS.
     """
 
-    token: str = field(repr=False)
+    __slots__ = ("token",)
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.token, str):
-            raise TypeError(f"token must be a str, not {type(self.token).__name__}")
-        if match_token68(self.token) is None:
+    token: str
+
+    def __init__(self, token: str) -> None:
+        if not isinstance(token, str):
+            raise TypeError(f"token must be a str, not {type(token).__name__}")
+        if match_token68(token) is None:
             raise ValueError("token must be letters, digits and -._~+/, with = at the end only")
+        self.token = token
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
 
     def _converse(self, target: Target) -> Conversation:
         return FixedConversation("bearer", f"Bearer {self.token}", "the bearer token")

@@ -25,7 +25,7 @@ class AuthError(StatusError):
         super().__init__(response)
         self.reason = reason
         who = "proxy" if response.status_code == 407 else "server"
-        self.message = f"{who} wants authentication (HTTP {response.status_code}): {reason}"
+        self.message: str = f"{who} wants authentication (HTTP {response.status_code}): {reason}"
 
 
 class RedirectError(StatusError):
@@ -50,4 +50,4 @@ class RedirectError(StatusError):
         super().__init__(response)
         self.reason = reason
         self.history = history
-        self.message = f"redirect (HTTP {response.status_code}) not followed: {reason}"
+        self.message: str = f"redirect (HTTP {response.status_code}) not followed: {reason}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ._challenge import Challenge
 from ._grammar import shorten
@@ -12,8 +12,7 @@ from ._hash import HASHES, is_available, split_algorithm
 _MD5 = "MD5"
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """
     Hold a Digest challenge that this client can answer.
 
@@ -34,8 +33,8 @@ class Offer:
     """
 
     realm: str
-    nonce: str = field(repr=False)
-    opaque: str | None = field(repr=False)
+    nonce: str
+    opaque: str | None
     algorithm: str | None
     name: str
     session: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from twoway.http import Headers
 
@@ -10,7 +11,7 @@ from ._basic import basic_value
 from ._challenge import Challenge
 from ._grammar import check_text, check_username
 from ._offer import read_offers
-from ._scheme import Auth, Conversation, Refusal, Target, describe_schemes
+from ._scheme import Auth, Refusal, Target, describe_schemes
 from ._signer import Signer
 
 # Nonces of as many origins and proxies are kept for the next connection; the caller chooses these, not a peer.
@@ -18,6 +19,9 @@ _MAX_KEPT = 64
 # RFC 7616 §3.3: an answer to a stale nonce is tried once more with the new one; a second time it is the server's game.
 _MAX_ANSWERS = 2
 _MAX_SHOWN = 3
+
+if TYPE_CHECKING:
+    from ._scheme import Conversation
 
 
 class _Password(Auth):

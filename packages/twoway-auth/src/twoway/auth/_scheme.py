@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from twoway.http import Headers
 
 from ._challenge import Challenge
 from ._grammar import shorten
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Conversation(Protocol):
+        """Hold the credentials for one target, from the first request to the last answer."""
+
+        def first(self) -> str | None:
+            """Return what to send before the server has asked; ``None`` for nothing."""
+
+        def answer(self, challenges: Sequence[Challenge]) -> str:
+            """Return what to send after these challenges, or raise `Refusal`."""
+
+        def confirm(self, headers: Headers) -> None:
+            """Take note that the credentials were accepted; raise `HeaderError` if the server proves to be another."""
 
 
 class HeaderNames(NamedTuple):
@@ -30,8 +43,7 @@ SERVER = HeaderNames("WWW-Authenticate", "Authorization", "Authentication-Info")
 PROXY = HeaderNames("Proxy-Authenticate", "Proxy-Authorization", "Proxy-Authentication-Info")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """
     Hold what a request is for, as far as authentication cares.
 
@@ -52,20 +64,7 @@ class Refusal(Exception):
     """Carry the reason to give up to the place that knows the response."""
 
 
-class Conversation(Protocol):
-    """Hold the credentials for one target, from the first request to the last answer."""
-
-    def first(self) -> str | None:
-        """Return what to send before the server has asked; ``None`` for nothing."""
-
-    def answer(self, challenges: Sequence[Challenge]) -> str:
-        """Return what to send after these challenges, or raise `Refusal`."""
-
-    def confirm(self, headers: Headers) -> None:
-        """Take note that the credentials were accepted; raise `HeaderError` if the server proves to be another."""
-
-
-class Auth(ABC):
+class Auth:
     """
     Be the base of all client credentials: `BasicAuth`, `BearerAuth`, `DigestAuth`, `PasswordAuth`.
 
@@ -75,8 +74,8 @@ class Auth(ABC):
 
     __slots__ = ()
 
-    @abstractmethod
-    def _converse(self, target: Target) -> Conversation: ...
+    def _converse(self, target: Target) -> Conversation:
+        raise NotImplementedError("auth must be one of the kinds of Auth, not Auth itself")
 
 
 class FixedConversation:
