@@ -40,7 +40,7 @@ from ._outbox import Outbox
 from ._parts import Parts
 from ._pong import Pong
 from ._tls import TLS
-from ._waiting import Deadline, readable, wait_on
+from ._waiting import FOREVER, Deadline, readable, wait_on
 
 if TYPE_CHECKING:
     from ssl import SSLObject
@@ -300,7 +300,7 @@ class Connection(Watched, ConnectionFacts):
                 self._arrange()
             return item
         try:
-            return self._wait_for(take, Deadline(timeout))
+            return self._wait_for(take, FOREVER if timeout is None else Deadline(timeout))
         finally:
             self._leave()
 
@@ -536,20 +536,44 @@ class Connection(Watched, ConnectionFacts):
         return self._send_fragments(message, text, compress, Deadline(timeout))
 
     def _send_message(self, message: DataLike, text: bool | None, compress: bool | None, timeout: float | None) -> bool:
-        protocol = self.protocol
-        with self._lock:
-            ready = self._fragmenting is None and self._writable and protocol.state is State.OPEN
-        deadline = Deadline(timeout)
-        if not ready and not self._get_ready(deadline):
-            return False
-        if (isinstance(message, str) and text is not False) or text:
-            self._send_frame(partial(protocol.send_text, message, compress=compress))
-        else:
-            data = message.encode() if isinstance(message, str) else message
-            self._send_frame(partial(protocol.send_binary, data, compress=compress))
+        sent, output = self._try_to_send(message, text, compress, ready=False)
+        deadline = FOREVER if sent and self._writable else Deadline(timeout)
+        if not sent:
+            if not self._get_ready(deadline):
+                return False
+            _, output = self._try_to_send(message, text, compress, ready=True)
+        if output is not None:
+            self._write(output)
+        if self._late is not None:
+            self._late.write()
         if not self._writable and self._slow_consumer == "wait":
             self._drain(deadline)
         return True
+
+    def _try_to_send(
+        self, message: DataLike, text: bool | None, compress: bool | None, ready: bool
+    ) -> tuple[bool, Buffer | None]:
+        """Give a message to the protocol, if nothing is in the way; tell whether, and what to write now."""
+        protocol = self.protocol
+        try:
+            with self._lock:
+                if protocol.state is not State.OPEN:
+                    if ready:
+                        raise protocol.close_exc
+                    return False, None
+                if not ready and (self._fragmenting is not None or not self._writable):
+                    return False, None
+                if (isinstance(message, str) and text is not False) or text:
+                    protocol.send_text(message, compress=compress)
+                else:
+                    data = message.encode() if isinstance(message, str) else message
+                    protocol.send_binary(data, compress=compress)
+                return True, self._begin_writing()
+        except Exception:
+            raise
+        except BaseException as exc:  # Ctrl-C: nobody knows how far that came
+            self.break_off(exc)
+            raise
 
     def _get_ready(self, deadline: Deadline) -> bool:
         """Wait until a message may be sent; false if it is to be skipped."""
@@ -645,7 +669,7 @@ class Connection(Watched, ConnectionFacts):
         def frame() -> None:
             self._pings[self.protocol.ping(data, now=monotonic())] = pong
 
-        self._check_open(Deadline(None))
+        self._check_open(FOREVER)
         self._send_frame(frame)
         return pong
 
@@ -666,7 +690,7 @@ class Connection(Watched, ConnectionFacts):
         Spec:
             RFC 6455 §5.5.3.
         """
-        self._check_open(Deadline(None))
+        self._check_open(FOREVER)
         self._send_frame(partial(self.protocol.pong, data))
 
     def _send_frame(self, frame: Callable[[], object]) -> None:
@@ -726,6 +750,10 @@ class Connection(Watched, ConnectionFacts):
         output = self.protocol.data_to_send()
         if self._shut:
             return None
+        if self._tls is None and len(output) == 1 and not (self._writing or self._stuck or self._outbox.size):
+            self._writing = True  # the usual case, without the detours
+            self._rest = output[0]
+            return output[0]
         if output:
             self._outbox.put(output)
         if self._writing or self._stuck:
@@ -777,6 +805,10 @@ class Connection(Watched, ConnectionFacts):
     def _note_written(self, output: Buffer, sent: int, error: OSError | None) -> Buffer | None:
         """Take note of what was written; give what is to be written next by the same thread."""
         whole = sent == len(output)
+        if whole and self._is_plain():
+            self._rest = b""
+            self._writing = False
+            return None
         self._rest = b"" if whole else memoryview(output)[sent:]
         following = None
         if error is not None or self.protocol.aborted:
@@ -791,6 +823,11 @@ class Connection(Watched, ConnectionFacts):
         if following is None:
             self._writing = False
         return following
+
+    def _is_plain(self) -> bool:
+        """Tell whether there is nothing to do after a write."""
+        idle = not self._outbox.size and self._writable and self._tls is None
+        return idle and not self.protocol.half_close and not self.protocol.aborted
 
     def _check_room(self) -> None:
         """Take note when the write buffer goes over its limit, and when it has room again."""
@@ -851,7 +888,7 @@ class Connection(Watched, ConnectionFacts):
         self._begin_close(code, reason)
         if not self._wait(lambda: self._ended, Deadline(timeout)):
             self.abort()
-            self._wait(lambda: self._ended, Deadline(None))
+            self._wait(lambda: self._ended, FOREVER)
 
     def _begin_close(self, code: int, reason: str) -> None:
         """Begin the closing handshake, without waiting for its end."""
@@ -915,6 +952,8 @@ class Connection(Watched, ConnectionFacts):
             others = [*(events or ()), *self._sort_events()]
             if self.protocol.close_sent is not None and not self._reading:
                 self._resume_reading()
+            if self._tls is not None and not self._tls.established and self.protocol.state is not State.CONNECTING:
+                self.protocol.abort()  # whatever there is to say, nobody would understand it
             if self.protocol.state is State.CLOSED:
                 self._finish()
             output = self._begin_writing()

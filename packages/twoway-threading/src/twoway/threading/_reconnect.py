@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from time import sleep
 from typing import TYPE_CHECKING
 
-from twoway.protocol import Policy, Retries, describe_error
+from twoway.protocol import OWN_WISHES, Policy, Retries, describe_error
 
 if TYPE_CHECKING:
     from ._client import ClientConnection, connect
@@ -60,11 +60,9 @@ class Reconnections(Iterator["ClientConnection"]):
         """Close the connection; if it is not we who ended it, wait before the next one (RFC 6455 §7.2.3)."""
         connection = self._connection
         self.close()
-        if connection is None:
+        if connection is None or connection.protocol.cause in OWN_WISHES:
             return
         delay = self._retries.lost(connection.protocol.cause)
-        if delay == 0:
-            return
         exc = connection.protocol.close_exc
         del connection
         try:

@@ -48,6 +48,10 @@ class Deadline:
             raise TimeoutError("timed out")
 
 
+#: No limit.
+FOREVER = Deadline(None)
+
+
 def readable(sock: socket.socket) -> Callable[[float | None], object]:
     """
     Make a function that waits until a socket can be read.
