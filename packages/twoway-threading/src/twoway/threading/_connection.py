@@ -952,7 +952,7 @@ class Connection(Watched, ConnectionFacts):
             others = [*(events or ()), *self._sort_events()]
             if self.protocol.close_sent is not None and not self._reading:
                 self._resume_reading()
-            if self._tls is not None and not self._tls.established and self.protocol.state is not State.CONNECTING:
+            if self._tls is not None and not self._tls.established and self.protocol.state is State.CLOSING:
                 self.protocol.abort()  # whatever there is to say, nobody would understand it
             if self.protocol.state is State.CLOSED:
                 self._finish()
