@@ -129,12 +129,15 @@ def test_slow_connections_are_closed_if_wished(connected):
 
 def test_it_never_waits(serving, wire):
     """One client does not read at all, and the others get their messages all the same."""
-    with serving(lambda connection: connection.wait_closed(), close_timeout=0.1) as (server, uri):
-        with wire.opened(uri) as _, connect(uri) as client:
-            client.ping().wait()
-            for number in range(300):
-                broadcast(server.connections, CHUNK + str(number).encode(), compress=False)
-                assert client.recv() == CHUNK + str(number).encode()
+    with (
+        serving(lambda connection: connection.wait_closed(), close_timeout=0.1) as (server, uri),
+        wire.opened(uri),
+        connect(uri) as client,
+    ):
+        client.ping().wait()
+        for number in range(300):
+            broadcast(server.connections, CHUNK + str(number).encode(), compress=False)
+            assert client.recv() == CHUNK + str(number).encode()
 
 
 @pytest.mark.parametrize(

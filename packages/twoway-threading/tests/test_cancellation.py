@@ -135,7 +135,7 @@ def test_waiting_for_the_end_can_be_given_up(connected):
 @pytest.mark.parametrize("timeout", [-1, "1", float("nan")])
 @pytest.mark.parametrize("name", ["recv", "recv_batch", "send", "wait_closed", "wait for a pong"])
 def test_timeouts_are_checked_by_name(connected, name, timeout):
-    with connected() as (client, server):
+    with connected() as (client, _):
         calls = {
             "recv": client.recv,
             "recv_batch": client.recv_batch,

@@ -1,5 +1,5 @@
 """
-What is over is gone: no reference cycle keeps a connection until the garbage collector comes, and no descriptor is left.
+What is over is gone: no reference cycle keeps a connection until the garbage collector comes, no descriptor is left.
 
 The I/O thread lets go of a connection a moment after its end, so that is waited for.
 """

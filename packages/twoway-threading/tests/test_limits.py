@@ -154,9 +154,9 @@ def test_addresses_are_counted_apart(serving):
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX") or os.name == "nt", reason="no Unix sockets here")
 def test_clients_of_a_unix_socket_have_no_address(tmp_path):
     path = tmp_path / "socket"
-    with unix_serve(lambda connection: connection.wait_closed(), path, max_connections_per_address=1) as server:
-        with unix_connect(path), unix_connect(path):
-            assert len(server.connections) == 2
+    serving = unix_serve(lambda connection: connection.wait_closed(), path, max_connections_per_address=1)
+    with serving as server, unix_connect(path), unix_connect(path):
+        assert len(server.connections) == 2
 
 
 # Those who are refused

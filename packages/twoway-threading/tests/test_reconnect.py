@@ -148,6 +148,7 @@ def test_the_connection_is_closed_when_the_body_is_interrupted(serving):
     with serving() as (_, uri):
         with pytest.raises(KeyboardInterrupt):
             for websocket in connect(uri):
+                websocket.ping()
                 raise KeyboardInterrupt
         websocket.wait_closed(20)
         assert websocket.close_code == 1000
@@ -214,9 +215,9 @@ def test_a_log_line_has_no_secret_of_the_uri_and_no_line_break(nobody, caplog):
 
 
 def test_a_timeout_has_no_secret_of_the_uri(wire):
-    with wire.server(lambda stream: stream.idle()) as uri:
-        with pytest.raises(TimeoutError, match=r"^opening handshake with localhost:\d+ timed out$"):
-            connect(f"{uri}?token=sesame", open_timeout=0.05).connect()
+    expected = pytest.raises(TimeoutError, match=r"^opening handshake with localhost:\d+ timed out$")
+    with wire.server(lambda stream: stream.idle()) as uri, expected:
+        connect(f"{uri}?token=sesame", open_timeout=0.05).connect()
 
 
 def fail_with(*excs):

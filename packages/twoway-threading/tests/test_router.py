@@ -105,13 +105,13 @@ def test_it_listens_at_once():
 def test_on_a_unix_socket(wire, tmp_path):
     request = b"GET /branch HTTP/1.1\r\nHost: localhost\r\n\r\n"
     path = tmp_path / "socket"
-    with unix_route(Map([Rule("/branch/", endpoint=say_a)]), path, server_name="example.org"):
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.connect(str(path))
-            sock.sendall(request)
-            answer = b""
-            while data := sock.recv(65536):
-                answer += data
+    routing = unix_route(Map([Rule("/branch/", endpoint=say_a)]), path, server_name="example.org")
+    with routing, socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(path))
+        sock.sendall(request)
+        answer = b""
+        while data := sock.recv(65536):
+            answer += data
     assert b"\r\nLocation: http://example.org/branch/\r\n" in answer
 
 
@@ -256,9 +256,9 @@ def test_a_refused_handshake_leaves_nothing_in_the_router(routed, no_gc):
         routers.append(Router(*arguments))
         return routers[0]
 
-    with routed(Rule("/a", endpoint=say_a), create_router=create_router, origins=["https://a"]) as address:
-        with pytest.raises(InvalidStatus, match="403"):
-            received(f"ws://{address}/a")
+    routing = routed(Rule("/a", endpoint=say_a), create_router=create_router, origins=["https://a"])
+    with routing as address, pytest.raises(InvalidStatus, match="403"):
+        received(f"ws://{address}/a")
     assert len(routers[0]._matches) == 0
 
 

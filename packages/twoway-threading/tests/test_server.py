@@ -30,10 +30,7 @@ def answered(serving, wire):
 
     def answered(request=None, **options):
         with serving(**options) as (_, uri), wire.client(uri, request) as stream:
-            if request is None:
-                answer = stream.readuntil(b"\r\n\r\n")
-            else:
-                answer = stream.read()
+            answer = stream.readuntil(b"\r\n\r\n") if request is None else stream.read()
             return int(answer.split(b" ", 2)[1]), answer.decode("latin-1")
 
     return answered
@@ -286,9 +283,9 @@ def test_a_handler_that_raises_for_the_end_of_another_connection_has_failed(serv
         def handler(connection):
             other.recv()
 
-        with serving(handler) as (_, second), connect(second) as client:
-            with pytest.raises(ConnectionClosedError, match="1011"):
-                client.recv()
+        failure = pytest.raises(ConnectionClosedError, match="1011")
+        with serving(handler) as (_, second), connect(second) as client, failure:
+            client.recv()
     assert [record.exc_info[0] for record in caplog.records] == [ConnectionClosedOK]
 
 
@@ -393,7 +390,7 @@ def test_threads_are_bounded(serving, until):
         connection.send("hello")
         assert go_on.wait(20)
 
-    with serving(handler, max_threads=2) as (server, uri):
+    with serving(handler, max_threads=2) as (_, uri):
         with connect(uri) as first, connect(uri) as second:
             assert [first.recv(), second.recv()] == ["hello"] * 2
             with pytest.raises(InvalidStatus, match="503") as caught:
@@ -417,10 +414,11 @@ def test_the_bound_of_threads_is_checked(value, error):
 
 
 def test_a_silent_client_needs_no_thread(serving, wire, until):
-    with serving(max_threads=1) as (server, uri), wire.client(uri, b"GET /"), wire.client(uri, b"GET /"):
-        with connect(uri) as client:
-            client.send("x")
-            assert client.recv() == "x"
+    with serving(max_threads=1) as (_, uri), wire.client(uri, b"GET /"), wire.client(uri, b"GET /"):
+        client = connect(uri).connect()
+        client.send("x")
+        assert client.recv() == "x"
+        client.close()
 
 
 def test_wait_closed_takes_no_longer_than_its_timeout(serving):

@@ -170,6 +170,16 @@ def test_what_is_no_tls_does_no_harm_to_the_server(serving, tls, wire, caplog, d
     assert caplog.records == []
 
 
+@pytest.mark.feature("serve over TLS")
+def test_a_client_learns_why_tls_is_not_possible(serving, tls):
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_2
+    new = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    new.minimum_version = ssl.TLSVersion.TLSv1_3
+    with serving(ssl=new) as (_, uri), pytest.raises(ssl.SSLError, match="ALERT"):
+        connect(uri, ssl=old).connect()
+
+
 def test_a_server_without_tls_is_an_error_of_the_system(serving, tls):
     with serving(open_timeout=0.2) as (_, uri), pytest.raises(OSError):
         connect(uri.replace("ws:", "wss:"), ssl=tls.client).connect()
