@@ -176,8 +176,8 @@ class IOThread:
         """Do what was asked for, then wait until something is ready or due."""
         while True:
             with self._mutex:
-                posted = list(self._posted)
-                self._posted.clear()
+                # Not all at once: a finalizer may add to them meanwhile, without the lock.
+                posted = [self._posted.popleft() for _ in range(len(self._posted))]
                 timeout = self._timeout()
                 self._sleeping = not posted and timeout != 0
             if not posted:
