@@ -288,7 +288,7 @@ class connect:
         self._serialize = serialize_connecting
         if not self._target.secure and ssl is not None:
             raise ValueError("ssl must be None for a ws:// URI")
-        if ssl is False:  # what people try to have no certificates verified
+        if ssl is not None and not ssl:  # what people try to have no certificates verified
             raise ValueError("ssl must not be False for a wss:// URI")
         self._ssl = ssl
         self._server_hostname = server_hostname or self._target.host

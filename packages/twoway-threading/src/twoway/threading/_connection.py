@@ -9,7 +9,8 @@ from contextlib import suppress
 from functools import partial
 from socket import SHUT_RDWR, SHUT_WR
 from socket import socket as Socket  # a name of its own beside the attribute
-from threading import Condition, Lock, current_thread
+from threading import Condition, Lock, current_thread, get_ident
+from threading import enumerate as enumerate_threads
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from weakref import ref
@@ -129,7 +130,7 @@ class Connection(Watched, ConnectionFacts):
             self._remote_address = sock.getpeername()
         # Reading
         self._inbox = Inbox(max_queue, max_queue_bytes)
-        self._receiver: Thread | None = None  # who is in `recv`
+        self._receiver: int | None = None  # which thread is in `recv`
         self._parts: ref[Parts] | None = None  # who receives a message in parts
         self._reader = False  # whether a thread reads the socket
         self._watched = True  # whether the I/O thread does so when there is something to read
@@ -219,7 +220,11 @@ class Connection(Watched, ConnectionFacts):
         Cost:
             Reads the socket in this thread, without another one between.
         """
-        message = self._receive(self._inbox.get, timeout)
+        message = self._receive_quickly() if timeout is None else None
+        if message is None:
+            message = self._receive_quickly() if timeout is None else None
+        if message is None:
+            message = self._receive(self._inbox.get, timeout)
         return message if decode is None else convert(message, decode)
 
     def recv_batch(self, timeout: float | None = None, decode: bool | None = None) -> list[Any]:
@@ -282,6 +287,28 @@ class Connection(Watched, ConnectionFacts):
         check_seconds("timeout", timeout)
         return Parts(self, decode, timeout)
 
+    def _receive_quickly(self) -> str | bytes | None:
+        """Do what `_receive` does when nothing is in the way; None if something is, or no whole message has come."""
+        protocol, inbox = self.protocol, self._inbox
+        with self._lock:
+            if self._watched or self._reader or self._receiver is not None or self._parts is not None or len(inbox):
+                return None
+            if not self._reading or protocol.state is not State.OPEN or protocol.failing:
+                return None
+            self._receiver = get_ident()
+            self._reader = True
+            self._turn += 1
+        message = None
+        try:
+            self._read(FOREVER)
+        finally:
+            with self._lock:
+                message = inbox.get()
+                self._unclaim()
+            if self._tell:
+                self._arrange()
+        return message
+
     def _receive(self, take: Callable[[], object], timeout: float | None, parts: Parts | None = None) -> Any:
         """Give what ``take`` gives, when it gives something."""
         if timeout is not None:
@@ -291,7 +318,7 @@ class Connection(Watched, ConnectionFacts):
                 self._claim(parts)
             item = take()
             if item is None:
-                self._receiver = current_thread()
+                self._receiver = get_ident()
                 self._inbox.wanted = True
             elif not self._reading and self._inbox.low:
                 self._resume_reading()
@@ -308,7 +335,8 @@ class Connection(Watched, ConnectionFacts):
         """Make sure that nobody else receives, and note who does so in parts."""
         owner = None if self._parts is None else self._parts()
         if self._receiver is not None or (owner is not None and owner is not parts):
-            who = "" if self._receiver is None else f": {self._receiver.name} does"
+            names = [f": {thread.name} does" for thread in enumerate_threads() if thread.ident == self._receiver]
+            who = names[0] if names else ""
             raise ConcurrencyError(f"recv() and recv_streaming() cannot be called while another call receives{who}")
         self._parts = None if parts is None else ref(parts)
 
@@ -348,12 +376,15 @@ class Connection(Watched, ConnectionFacts):
     def _leave(self) -> None:
         """End a call that receives."""
         with self._lock:
-            self._receiver = None
-            self._inbox.wanted = False
-            if self._waiters and not self._watched:
-                self._watched = self._tell = True
+            self._unclaim()
         if self._tell:
             self._arrange()
+
+    def _unclaim(self) -> None:
+        self._receiver = None
+        self._inbox.wanted = False
+        if self._waiters and not self._watched:  # somebody else depends on what comes next
+            self._watched = self._tell = True
 
     # Reading
 
@@ -376,7 +407,7 @@ class Connection(Watched, ConnectionFacts):
         if wait is None:
             wait = self._wait_readable = readable(self.socket)
         try:
-            ready = wait(deadline.left())
+            ready = wait(None if deadline.at is None else deadline.left())
         except BaseException:  # Ctrl-C: nothing is lost
             self._end_reading()
             raise
@@ -417,9 +448,11 @@ class Connection(Watched, ConnectionFacts):
 
     def _take_in(self, data: bytes | None, error: OSError | None) -> list[object] | None:
         """Give bytes to the protocol; returns events other than messages if there is more to do."""
-        now = monotonic()
         protocol = self.protocol
-        if data and self._tls is not None:
+        now = monotonic()
+        if data and self._tls is None:
+            protocol.receive_data(data, now)
+        elif data and self._tls is not None:
             try:
                 plain = self._tls.receive(data)
             except OSError as exc:  # ssl.SSLError
@@ -430,8 +463,6 @@ class Connection(Watched, ConnectionFacts):
             if error is not None or self._tls.eof:
                 protocol.receive_eof(now, error)
                 protocol.receive_eof(now, error)  # TLS knows no half-closed connection
-        elif data:
-            protocol.receive_data(data, now)
         elif data is not None or error is not None:
             self._eof = True
             protocol.receive_eof(now, error)
@@ -440,13 +471,8 @@ class Connection(Watched, ConnectionFacts):
             self._pause_reading()
         if self._waiters:
             self._notify()
-        if (
-            others
-            or (self._tls is not None and self._tls.pending)
-            or protocol.failing
-            or protocol.state is not State.OPEN
-            or not self._reading
-        ):
+        usual = protocol.state is State.OPEN and not protocol.failing and self._reading
+        if others or not usual or (self._tls is not None and self._tls.pending):
             return others
         return None
 
@@ -455,20 +481,23 @@ class Connection(Watched, ConnectionFacts):
         others: list[object] = []
         for event in self.protocol.events():
             if isinstance(event, _ITEMS):
-                self._put(event)
-            else:
-                if isinstance(event, PingAcknowledged):
-                    pong = self._pings.pop(event.data, None)
-                    if pong is not None:
-                        pong.latency = event.latency
-                others.append(event)
+                if self.protocol.close_sent is None:
+                    self._inbox.put(event)
+                else:
+                    self._put_late(event)
+                continue
+            others.append(event)
+            if isinstance(event, PingAcknowledged):
+                pong = self._pings.pop(event.data, None)
+                if pong is not None:
+                    pong.latency = event.latency
         return others
 
-    def _put(self, item: str | bytes | Fragment) -> None:
+    def _put_late(self, item: str | bytes | Fragment) -> None:
         # While we close, nobody may be reading: what is over the limit is dropped to let the Close frame through,
         # and what comes after that, too, for a message with a hole would be worse than none.
         if not self._dropping:
-            self._dropping = self.protocol.close_sent is not None and self._inbox.full
+            self._dropping = self._inbox.full
         if not self._dropping:
             self._inbox.put(item)
 

@@ -87,7 +87,7 @@ def _waiter(sock: socket.socket, reading: bool) -> Callable[[float | None], obje
     poll = poller.poll
 
     def wait(timeout: float | None) -> object:
-        return poll(None if timeout is None else math.ceil(timeout * 1000))
+        return poll() if timeout is None else poll(math.ceil(timeout * 1000))
 
     return wait
 
