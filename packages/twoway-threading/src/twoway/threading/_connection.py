@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import selectors
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from socket import SHUT_RDWR, SHUT_WR
 from socket import socket as Socket  # a name of its own beside the attribute
-from threading import Condition, Lock, current_thread, get_ident
+from threading import Condition, Lock, current_thread, get_ident, main_thread
 from threading import enumerate as enumerate_threads
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -43,6 +44,9 @@ from ._pong import Pong
 from ._tls import TLS
 from ._waiting import FOREVER, Deadline, readable, wait_on
 
+if sys.platform == "linux":
+    from socket import MSG_DONTWAIT
+
 if TYPE_CHECKING:
     from ssl import SSLObject
     from threading import Thread
@@ -55,6 +59,8 @@ _READ = selectors.EVENT_READ
 _WRITE = selectors.EVENT_WRITE
 _ITEMS = (str, bytes, Fragment)
 _CHUNK = 65536  # bytes that are read at a time
+# Where a call can be told not to wait, sockets are left blocking, for the one call that may: `_read`.
+_NOW = MSG_DONTWAIT if sys.platform == "linux" else 0
 
 
 class Connection(Watched, ConnectionFacts):
@@ -114,6 +120,7 @@ class Connection(Watched, ConnectionFacts):
     ) -> None:
         self.protocol = protocol
         self.socket = sock
+        sock.setblocking(bool(_NOW))
         self.logger = logger
         self.applied = 0
         self.entry = None
@@ -403,12 +410,16 @@ class Connection(Watched, ConnectionFacts):
 
     def _read(self, deadline: Deadline) -> None:
         """Wait for bytes, and take them; called by who has the role of doing so."""
+        if _NOW and deadline.at is None and get_ident() != main_thread().ident:
+            self._read_now(0)
+            return
+        # Signals interrupt the main thread only: here they may, for nothing is lost.
         wait = self._wait_readable
         if wait is None:
             wait = self._wait_readable = readable(self.socket)
         try:
             ready = wait(None if deadline.at is None else deadline.left())
-        except BaseException:  # Ctrl-C: nothing is lost
+        except BaseException:
             self._end_reading()
             raise
         if not ready:
@@ -421,13 +432,13 @@ class Connection(Watched, ConnectionFacts):
             self._reader = False
             self._notify()
 
-    def _read_now(self) -> bool:
-        """Take the bytes that are there; tell whether there were any."""
+    def _read_now(self, flags: int = _NOW) -> bool:
+        """Take the bytes that are there, or with 0 wait for them; tell whether there were any."""
         data: bytes | None = None
         error: OSError | None = None
         try:
             try:
-                data = self.socket.recv(_CHUNK)
+                data = self.socket.recv(_CHUNK, flags)
             except (BlockingIOError, InterruptedError):
                 pass
             except OSError as exc:
@@ -567,10 +578,10 @@ class Connection(Watched, ConnectionFacts):
     def _send_message(self, message: DataLike, text: bool | None, compress: bool | None, timeout: float | None) -> bool:
         sent, output = self._try_to_send(message, text, compress, ready=False)
         deadline = FOREVER if sent and self._writable else Deadline(timeout)
-        if not sent:
+        while not sent:  # for another thread may be faster
             if not self._get_ready(deadline):
                 return False
-            _, output = self._try_to_send(message, text, compress, ready=True)
+            sent, output = self._try_to_send(message, text, compress, ready=True)
         if output is not None:
             self._write(output)
         if self._late is not None:
@@ -590,7 +601,7 @@ class Connection(Watched, ConnectionFacts):
                     if ready:
                         raise protocol.close_exc
                     return False, None
-                if not ready and (self._fragmenting is not None or not self._writable):
+                if self._fragmenting is not None or not (ready or self._writable):
                     return False, None
                 if (isinstance(message, str) and text is not False) or text:
                     protocol.send_text(message, compress=compress)
@@ -815,7 +826,7 @@ class Connection(Watched, ConnectionFacts):
         try:
             while output is not None:
                 try:
-                    sent = self.socket.send(output)
+                    sent = self.socket.send(output, _NOW)
                 except (BlockingIOError, InterruptedError):
                     sent = 0
                 except OSError as exc:

@@ -147,7 +147,8 @@ class IOThread:
             call: What to call.
         """
         self._posted.append((None, call, ()))
-        self._wake()
+        with suppress(OSError):  # after a fork there is nobody to wake
+            self._wake()
 
     def _wake(self) -> None:
         with suppress(BlockingIOError):  # then it has been woken often enough
@@ -157,6 +158,9 @@ class IOThread:
         """Forget everything, in a child process: the thread is not there, the sockets are the parent's."""
         for watched in self._watched | {watched for watched, _, _ in self._posted if watched is not None}:
             watched.disown()
+        self._mutex = threading.Lock()  # a thread that is not there may have held it
+        self._posted.clear()
+        self._sleeping = False  # else somebody would try to wake it
         for thing in (self._waker, self._wakened, self._selector):
             thing.close()  # descriptors only: what the selector holds is shared with the parent
 

@@ -33,6 +33,7 @@ class Listener(Watched):
         sock: A listening socket; closed at the end.
         accepted: Called with the socket of each connection, non-blocking.
         ended: Called when the socket is closed.
+        disowned: Called instead after a fork, in the child.
         logger: Gets what goes wrong.
 
     Attributes:
@@ -40,13 +41,14 @@ class Listener(Watched):
         closing: Whether the socket is to be closed.
     """
 
-    __slots__ = ("_accepted", "_ended", "_logger", "_path", "_rests_until", "closing", "serving")
+    __slots__ = ("_accepted", "_disowned", "_ended", "_logger", "_path", "_rests_until", "closing", "serving")
 
     def __init__(
         self,
         sock: socket.socket,
         accepted: Callable[[socket.socket], object],
         ended: Callable[[Listener], object],
+        disowned: Callable[[], object],
         logger: LoggerLike,
     ) -> None:
         self.socket = sock
@@ -56,6 +58,7 @@ class Listener(Watched):
         self.closing = False
         self._accepted = accepted
         self._ended = ended
+        self._disowned = disowned
         self._logger = logger
         self._rests_until: float | None = None
         self._path = _identify(sock)
@@ -134,7 +137,7 @@ class Listener(Watched):
         """Forget the socket, which belongs to the parent process."""
         self.closing = True
         self.socket.close()
-        self._ended(self)
+        self._disowned()
 
     def break_off(self, error: BaseException) -> None:
         """

@@ -362,7 +362,7 @@ class Server:
 
     def _listen(self, sockets: Iterable[socket.socket], backlog: int, start: bool) -> None:
         self._backlog = backlog
-        self._listeners = [Listener(sock, self._accept, self._forget, self.logger) for sock in sockets]
+        self._listeners = [Listener(sock, self._accept, self._forget, self._disown, self.logger) for sock in sockets]
         for listener in self._listeners:
             self._io.update(listener)
         if start:
@@ -386,6 +386,13 @@ class Server:
         self._io.update(connection)
         if not admitted:
             connection.abort()
+
+    def _disown(self) -> None:
+        """Forget everything, in a child process: threads that are not there may have held the lock."""
+        self._mutex = threading.RLock()
+        self._condition = threading.Condition(self._mutex)
+        self._listeners, self._connections, self._running = [], set(), {}
+        self._ended = True
 
     def _discard(self, connection: ServerConnection) -> None:
         with self._mutex:

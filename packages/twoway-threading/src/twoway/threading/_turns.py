@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,3 +67,14 @@ def _key(address: Any) -> Any:
         return address
     host, port = address[:2]
     return host.partition("%")[0], port, address[3] if len(address) > 3 else 0
+
+
+def _after_fork() -> None:
+    """Begin anew in a child process: threads that are not there may have held the locks."""
+    global _mutex  # noqa: PLW0603
+    _mutex = threading.Lock()
+    _turns.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)
