@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from twoway.deflate import check_compression, enable_client_permessage_deflate
 from twoway.frames import DEFAULT_MAX_FRAGMENTS, DEFAULT_MAX_SIZE, ClientExtensionFactory
-from twoway.http import HeadersLike, Response
+from twoway.http import HeadersLike
 from twoway.protocol import (
     USER_AGENT,
     Cause,
     ClientOptions,
     ClientProtocol,
-    HandshakeFailed,
     LoggerLike,
     MaxQueue,
     MaxSize,
@@ -65,7 +64,8 @@ class ClientConnection(Connection):
 
     def __init__(self, protocol: ClientProtocol, *args: Any, **kwargs: Any) -> None:
         super().__init__(protocol, *args, **kwargs)
-        self._opened = False
+        self._watched = False  # this thread reads the answer
+        self._opened = False  # whether the opening handshake is over, and has succeeded
 
     def handshake(self, timeout: float | None = None) -> None:
         """
@@ -96,6 +96,7 @@ class ClientConnection(Connection):
                 raise self.protocol.handshake_exc
             finally:
                 del self  # else the exception, which we keep, would keep us through its traceback
+        self._opened = True
 
     def _take_early_bytes(self) -> None:
         """Take what came in the same TLS record as the end of the TLS handshake."""
@@ -104,23 +105,12 @@ class ClientConnection(Connection):
             self.protocol.receive_data(early, monotonic())
 
     def _take_outcome(self) -> Literal[True] | None:
-        return True if self._opened or self.protocol.state is State.CLOSED else None
+        over = self.protocol.state is not State.CONNECTING or self.protocol.handshake_exc is not None
+        return True if over else None
 
     def _check_begun(self) -> None:
         if self._opened:
             super()._check_begun()
-
-    def handle(self, event: object) -> None:
-        """
-        Take an event that is not a message; called without the lock.
-
-        Args:
-            event: Of the protocol.
-        """
-        super().handle(event)
-        # Behind the response, the connection may be closing already: what counts is that there was one.
-        if isinstance(event, (Response, HandshakeFailed)):
-            self._opened = True
 
     def _close_in_background(self) -> None:
         """Close although nobody waits; for a finalizer."""

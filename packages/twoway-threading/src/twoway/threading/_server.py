@@ -106,14 +106,20 @@ class ServerConnection(Connection):
         if isinstance(event, HandshakeFailed):
             self.server._answered(self)
 
-    def _answer(self, response: Response) -> None:
-        """Send the answer to the opening handshake, unless the client has gone or the time is over."""
+    def _answer(self, response: Response) -> bool:
+        """
+        Send the answer to the opening handshake, unless the client has gone or the time is over.
+
+        Tells whether the connection is open now; it may be closing by the time that this returns.
+        """
         with self._lock:
             if self.protocol.state is not State.CONNECTING:
-                return
+                return False
             self.protocol.send_response(response, monotonic())
+            opened = self.protocol.state is State.OPEN
         self.server._answered(self)
         self._settle()
+        return opened
 
 
 #: What handles a connection; when it returns, the connection is closed.
@@ -435,8 +441,7 @@ class Server:
         with self._mutex:
             self._running[connection] = threading.current_thread()
         try:
-            self._handshake(connection)
-            if connection.state is State.OPEN:
+            if self._handshake(connection):
                 self._handle(connection)
         except BaseException:
             self.logger.error("opening handshake failed: a callback of the server raised", exc_info=True)
@@ -446,7 +451,8 @@ class Server:
                 del self._running[connection]
                 self._condition.notify_all()
 
-    def _handshake(self, connection: ServerConnection) -> None:
+    def _handshake(self, connection: ServerConnection) -> bool:
+        """Answer the request; tell whether the connection was opened."""
         protocol, request = connection.protocol, connection.protocol.request
         assert request is not None
         response = None
@@ -459,7 +465,7 @@ class Server:
             )
         if self._process_response is not None:
             response = self._process_response(connection, request, response) or response
-        connection._answer(response)
+        return connection._answer(response)
 
     def _handle(self, connection: ServerConnection) -> None:
         """Run the handler, then close: with 1011 when it raised, else with 1000."""
