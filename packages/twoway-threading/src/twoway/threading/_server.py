@@ -116,7 +116,7 @@ class ServerConnection(Connection):
             if self.protocol.state is not State.CONNECTING:
                 return False
             self.protocol.send_response(response, monotonic())
-            opened = self.protocol.state is State.OPEN
+            opened = response.status_code == 101
         self.server._answered(self)
         self._settle()
         return opened

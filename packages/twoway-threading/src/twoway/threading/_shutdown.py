@@ -32,6 +32,7 @@ class Shutdown:
     def __init__(self, server: Server, close: Close, grace: float, spread: float) -> None:
         self._server = server
         self._close = close
+        self._opened = [one for one in server._all() if _is_open(one)]
         self._begun = monotonic()
         self._end = self._begun + grace
         self._patience = min(grace, _PATIENCE)
@@ -57,7 +58,7 @@ class Shutdown:
         Returns:
             What it came to.
         """
-        opened = [one for one in self._server._all() if _is_open(one)]
+        opened = self._opened
         try:
             self._say_goodbye(opened)
             self._wait(self._end)
