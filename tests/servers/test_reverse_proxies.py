@@ -60,10 +60,12 @@ def test_the_client_closes(site):
     seen = queue.SimpleQueue()
 
     def handler(connection):
+        connection.send("here")
         connection.wait_closed()
         seen.put((connection.close_code, connection.close_reason))
 
     with site.open(handler) as client:
+        client.recv()
         client.close(3000, "d\u00f3ne")
         assert seen.get(timeout=10) == (3000, "d\u00f3ne")
         assert (client.close_code, client.close_reason) == (3000, "d\u00f3ne")
@@ -99,10 +101,12 @@ def test_the_client_vanishes(site):
     seen = queue.SimpleQueue()
 
     def handler(connection):
+        connection.send("here")
         connection.wait_closed()
         seen.put(connection.close_code)
 
     with site.open(handler) as client:
+        client.recv()
         client.abort()
         assert seen.get(timeout=10) == 1006
 
