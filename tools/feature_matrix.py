@@ -44,7 +44,7 @@ class Row:
     name: str
     asyncio: str = ""
     sans_io: str = ""
-    threading: str = PLANNED
+    threading: str = ""
 
     def excuse(self, column: str) -> str:
         """Return what stands in a cell that needs no test; empty for a claim."""
@@ -57,7 +57,7 @@ def _io(name: str) -> Row:
 
 
 def _planned(name: str, sans_io: str = NO_SENSE) -> Row:
-    return Row(name, asyncio=PLANNED, sans_io=sans_io)
+    return Row(name, asyncio=PLANNED, sans_io=sans_io, threading=PLANNED)
 
 
 SECTIONS = {

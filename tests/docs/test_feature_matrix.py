@@ -35,7 +35,7 @@ def test_the_page_is_what_the_marks_say(matrix):
     assert (ROOT / matrix.PAGE).read_text(encoding="utf-8") == matrix.render(marks)
     readme = (ROOT / matrix.README).read_text(encoding="utf-8")
     assert readme == matrix.render_readme(readme, marks)
-    assert "| send pings | ✓ | ✓ | planned |" in readme
+    assert "| send pings | ✓ | ✓ | ✓ |" in readme
 
 
 def test_the_readme_keeps_what_stands_around_the_table(matrix):
@@ -50,6 +50,7 @@ def test_the_readme_keeps_what_stands_around_the_table(matrix):
     ("path", "column"),
     [
         ("packages/twoway-asyncio/tests/test_x.py", "asyncio"),
+        ("packages/twoway-threading/tests/test_x.py", "threading"),
         ("packages/twoway-protocol/tests/test_x.py", "Sans-I/O"),
         ("packages/twoway-deflate/tests/deep/test_x.py", "Sans-I/O"),
         ("tests/integration/test_x.py", ""),
@@ -78,7 +79,7 @@ def test_what_is_no_test_proves_nothing(collected):
     [
         ('"no such thing"', "there is no feature 'no such thing'"),
         ('"logging", "gevent"', "needs one of the columns asyncio, Sans-I/O, threading, not 'gevent'"),
-        ('"logging", "threading"', "'logging' is 'planned' for threading; claim it, or mark no test"),
+        ('"SOCKS proxies", "threading"', "'SOCKS proxies' is 'planned' for threading; claim it, or mark no test"),
         ('"graceful shutdown", "Sans-I/O"', "'graceful shutdown' is '–' for Sans-I/O; claim it, or mark no test"),
     ],
 )
@@ -98,6 +99,6 @@ def test_a_claim_without_a_test_is_told(matrix):
 def test_a_row_counts_its_tests_and_names_them(matrix):
     marks = [matrix.Mark("send pings", "Sans-I/O", "path", f"test_{name}") for name in "ab"]
     page = matrix.render(marks)
-    assert "\n| send pings | no test | 2 | planned |\n" in page
+    assert "\n| send pings | no test | 2 | no test |\n" in page
     assert "\n<dd>Sans-I/O: <code>path</code> b</dd>\n" in page
     assert "\n| SOCKS proxies | planned | – | planned |\n" in page
