@@ -2,10 +2,13 @@
 Measure permessage-deflate: CPU and ratio by payload and engine, or memory by preset and engine.
 
     python tools/bench/deflate.py               CPU per message and ratio, beside websockets if it is installed
-    python tools/bench/deflate.py --memory      growth of RSS for each connection, in fresh processes
+    python tools/bench/deflate.py --equal       the least CPU for messages not larger than those of the default
+    python tools/bench/deflate.py --memory      growth of RSS for each connection
 
 Both ends of a message are one connection's: it is decompressed as it came from the peer, and compressed to go back, as
-in an echo server. Nothing but the extension is measured: no masking, no UTF-8, no socket.
+in an echo server. "decode" and "encode" are the extension alone, "echo" is all that a server does between bytes from
+the socket and bytes for it: header, masking, UTF-8, events. Each figure comes from a process of its own, for isal slows
+down what runs after it in the same process: that makes zlib look a quarter slower than it is.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import ctypes
 import gc
 import importlib.util
 import json
+import math
 import os
 import random
 import subprocess
@@ -22,15 +26,28 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from twoway.deflate import ENGINES, Memory, PerMessageDeflate, is_installed
-from twoway.frames import Opcode
+from twoway.deflate import (
+    ENGINES,
+    ClientPerMessageDeflateFactory,
+    Memory,
+    PerMessageDeflate,
+    ServerPerMessageDeflateFactory,
+    is_installed,
+)
+from twoway.frames import Opcode, encode_frame
+from twoway.protocol import ClientOptions, ServerOptions
+from twoway.protocol.testing import connected_pair
 
 MEMORIES: tuple[Memory, ...] = ("low", "balanced", "high")
 PAIRS = 2000
+BITS: dict[Memory, int] = {"low": 11, "balanced": 12, "high": 15}
+LEVELS = {"zlib": range(1, 7), "zlib-ng": range(2, 7), "isal": range(1, 4)}
+#: Messages this much larger than those of the default count as equal.
+EQUAL = 1.01
 TEXT = """
     the a and to of in it is that you for on with as was at be this have from or not are but what all when we there can
     an your which their said if will each about how up out them then she many some so these would other into has more
@@ -60,6 +77,7 @@ class Result(NamedTuple):
 
     encode: float
     decode: float
+    echo: float
     ratio: float
 
 
@@ -91,11 +109,13 @@ def chat_message(chance: random.Random) -> bytes:
     return json.dumps({"user": user, "room": "lobby", "text": text.capitalize() + "."}).encode()
 
 
+@lru_cache
 def payloads() -> list[Payloads]:
     """Make the messages of every kind, the same in each run."""
     chance = random.Random(7692)
     return [
         Payloads("JSON 200 B", [json_message(chance, 200) for _ in range(2000)]),
+        Payloads("JSON 350 B", [json_message(chance, 350) for _ in range(1500)]),
         Payloads("JSON 500 B", [json_message(chance, 500) for _ in range(1500)]),
         Payloads("JSON 1 KiB", [json_message(chance, 1024) for _ in range(1000)]),
         Payloads("JSON 16 KiB", [json_message(chance, 16384) for _ in range(80)]),
@@ -106,9 +126,7 @@ def payloads() -> list[Payloads]:
 
 def theirs() -> Codec:
     """Make the extension of websockets as its servers do, called as its connections call it."""
-    extension = import_module("websockets.extensions.permessage_deflate").PerMessageDeflate(
-        False, False, 12, 12, {"memLevel": 5}
-    )
+    extension = their_extension()
     frames = import_module("websockets.frames")
     frame, text = frames.Frame, frames.Opcode.TEXT
     return Codec(
@@ -118,28 +136,80 @@ def theirs() -> Codec:
     )
 
 
-def ours(memory: Memory, engine: str | None) -> Codec:
+def their_extension() -> Any:
+    """Make the extension of websockets with its default settings."""
+    extension = import_module("websockets.extensions.permessage_deflate").PerMessageDeflate
+    return extension(False, False, 12, 12, {"memLevel": 5})
+
+
+def their_echo() -> Callable[[bytes], None]:
+    """Make an echo by the protocol of websockets without I/O, after the opening handshake."""
+    state = import_module("websockets.protocol").State.OPEN
+    protocol = import_module("websockets.server").ServerProtocol(state=state)
+    protocol.extensions = [their_extension()]
+    protocol.parser = protocol.parse()
+    next(protocol.parser)
+
+    def echo(wire: bytes) -> None:
+        protocol.receive_data(wire)
+        for frame in protocol.events_received():
+            protocol.send_text(frame.data.decode().encode())
+        protocol.data_to_send()
+
+    return echo
+
+
+def split(name: str) -> tuple[str | None, dict[str, int] | None]:
+    """Read the name of a row: `(chosen)`, an engine, or `engine@level`."""
+    engine, _, level = name.partition("@")
+    return None if engine == "(chosen)" else engine, {"level": int(level)} if level else None
+
+
+def ours(memory: Memory, name: str) -> Codec:
     """Make our extension, called as the codec calls it."""
-    bits = {"low": 11, "balanced": 12, "high": 15}[memory]
-    extension = PerMessageDeflate(False, False, 12, bits, memory=memory, engine=engine)
+    engine, settings = split(name)
+    extension = PerMessageDeflate(False, False, 12, BITS[memory], settings, memory=memory, engine=engine)
     return Codec(
-        lambda data: extension.decode_payload(Opcode.TEXT, data, True, 0x40, 1 << 20)[0],
+        lambda data: extension.decode_payload(1, data, True, 0x40, 1 << 20)[0],
         lambda data: extension.encode_payload(Opcode.TEXT, data)[0],
         extension.release,
     )
 
 
-def candidates(memory: Memory) -> dict[str, Callable[[], Codec]]:
-    """Return what makes an extension for each engine; the peer's window has always 12 bits."""
-    makers: dict[str, Callable[[], Codec]] = {}
-    if importlib.util.find_spec("websockets"):
-        makers["websockets"] = theirs
-    makers["(chosen)"] = partial(ours, memory, None)
-    return makers | {engine: partial(ours, memory, engine) for engine in ENGINES if is_installed(engine)}
+def our_echo(memory: Memory, name: str) -> Callable[[bytes], None]:
+    """Make an echo by our protocol without I/O, after the opening handshake."""
+    engine, settings = split(name)
+    client = ClientOptions(extensions=[ClientPerMessageDeflateFactory()])
+    factory = ServerPerMessageDeflateFactory(memory=memory, engine=engine, compress_settings=settings)
+    protocol = connected_pair(client, ServerOptions(extensions=[factory])).server
+
+    def echo(wire: bytes) -> None:
+        protocol.receive_data(wire, 0.0)
+        for message in protocol.events():
+            protocol.send_text(message)  # type: ignore[arg-type]
+        protocol.data_to_send()
+
+    return echo
 
 
-def measure(codec: Codec, incoming: list[bytes], messages: list[bytes]) -> Result:
-    """Decompress what came and compress it again, once for each message."""
+def make_codec(memory: Memory, name: str) -> Codec:
+    """Make what a row of a table is about."""
+    return theirs() if name == "websockets" else ours(memory, name)
+
+
+def make_echo(memory: Memory, name: str) -> Callable[[bytes], None]:
+    """Make the same with all that is around it."""
+    return their_echo() if name == "websockets" else our_echo(memory, name)
+
+
+def candidates() -> list[str]:
+    """Name the rows of a table; the peer's window has always 12 bits."""
+    peers = ["websockets"] if importlib.util.find_spec("websockets") else []
+    return [*peers, "(chosen)", *filter(is_installed, ENGINES)]
+
+
+def measure(codec: Codec, incoming: list[bytes], messages: list[bytes]) -> tuple[float, float, float]:
+    """Decompress what came and compress it again; return CPU in microseconds per message, and the ratio."""
     clock = time.process_time_ns
     begin = clock()
     for payload in incoming:
@@ -147,9 +217,16 @@ def measure(codec: Codec, incoming: list[bytes], messages: list[bytes]) -> Resul
     middle = clock()
     outgoing = [codec.encode(message) for message in messages]
     end = clock()
-    count, size = len(messages), sum(map(len, messages))
-    compressed = sum(map(len, outgoing)) / size
-    return Result((end - middle) / count / 1000, (middle - begin) / count / 1000, compressed)
+    count, compressed = len(messages), sum(map(len, outgoing)) / sum(map(len, messages))
+    return (end - middle) / count / 1000, (middle - begin) / count / 1000, compressed
+
+
+def measure_echo(echo: Callable[[bytes], None], wires: list[bytes]) -> float:
+    """Take frames as they come from a client, and write what goes back; return CPU in microseconds per message."""
+    begin = time.process_time_ns()
+    for wire in wires:
+        echo(wire)
+    return (time.process_time_ns() - begin) / len(wires) / 1000
 
 
 def from_peer(messages: list[bytes]) -> list[bytes]:
@@ -158,21 +235,78 @@ def from_peer(messages: list[bytes]) -> list[bytes]:
     return [peer.encode_payload(1, message, compress=True)[0] for message in messages]
 
 
-def show_cpu(memory: Memory, repeat: int) -> None:
-    """Print the table of CPU and ratio; the best of several rounds, in turns, so that noise hits all alike."""
+def best(results: list[Result]) -> Result:
+    """Return the least of each figure."""
+    return Result(*map(min, zip(*results, strict=True)))
+
+
+def run_row(memory: Memory, name: str, kind: str) -> Result:
+    """Measure one row some times over, after a round that does not count."""
+    messages = dict(payloads())[kind]
+    incoming = from_peer(messages)
+    # Text, for that is what most messages are; random bytes are none.
+    wires = [encode_frame(1, payload, True, 0x40, True) for payload in incoming if messages[0].isascii()]
+    results = []
+    for _ in range(4):
+        encode, decode, ratio = measure(make_codec(memory, name), incoming, messages)
+        echo = measure_echo(make_echo(memory, name), wires) if wires else math.nan
+        results.append(Result(encode, decode, echo, ratio))
+    return best(results[1:])
+
+
+def call_self(*arguments: str) -> str:
+    """Run this program in a process of its own and return its output."""
+    program = [sys.executable, __file__, *arguments]
+    return subprocess.run(program, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def measure_rows(rows: list[tuple[Memory, str]], kind: str, repeat: int) -> list[Result]:
+    """Measure rows in processes of their own; the best of several rounds, in turns, so that noise hits all alike."""
+    results: dict[tuple[Memory, str], list[Result]] = defaultdict(list)
+    for _ in range(repeat):
+        for row in rows:
+            results[row].append(Result(*json.loads(call_self("--row", *row, kind))))
+    return [best(results[row]) for row in rows]
+
+
+def show_cpu(kinds: list[str], memory: Memory, repeat: int) -> None:
+    """Print the table of CPU and ratio."""
     print(f"Python {sys.version.split()[0]}, preset {memory}; CPU in microseconds per message, best of {repeat}")
-    print(f"{'payload':13} {'engine':11} {'decode':>8} {'encode':>8} {'sum':>8} {'ratio':>7}")
-    for kind in payloads():
-        incoming = from_peer(kind.messages)
-        results: dict[str, list[Result]] = defaultdict(list)
-        for _ in range(repeat):
-            for name, make in candidates(memory).items():
-                results[name].append(measure(make(), incoming, kind.messages))
-        for name, rounds in results.items():
-            encode, decode = min(each.encode for each in rounds), min(each.decode for each in rounds)
-            ratio = rounds[0].ratio
+    print(f"{'payload':13} {'engine':11} {'decode':>8} {'encode':>8} {'sum':>8} {'ratio':>7} {'echo':>8}")
+    for kind in kinds:
+        names = candidates()
+        for name, row in zip(names, measure_rows([(memory, name) for name in names], kind, repeat), strict=True):
             print(
-                f"{kind.name:13} {name:11} {decode:8.1f} {encode:8.1f} {encode + decode:8.1f} {ratio:7.3f}", flush=True
+                f"{kind:13} {name:11} {row.decode:8.1f} {row.encode:8.1f} {row.encode + row.decode:8.1f}"
+                f" {row.ratio:7.3f} {row.echo:8.1f}",
+                flush=True,
+            )
+
+
+def show_equal(kinds: list[str], repeat: int) -> None:
+    """Print which level and window of each engine takes the least CPU for messages as small as those of the default."""
+    print(f"encoding, at most {EQUAL - 1:.0%} larger than by zlib with the default preset; best of {repeat}")
+    print(f"{'payload':13} {'engine':11} {'bits':>4} {'encode':>8} {'of zlib':>8} {'ratio':>7}")
+    rows: list[tuple[Memory, str]] = [("balanced", "zlib")]
+    for engine in filter(is_installed, ENGINES):
+        rows += [(memory, f"{engine}@{level}") for memory in ("balanced", "high") for level in LEVELS[engine]]
+    for kind in kinds:
+        results = dict(zip(rows, measure_rows(rows, kind, repeat), strict=True))
+        default = results.pop(("balanced", "zlib"))
+        for engine in filter(is_installed, ENGINES):
+            fits = {
+                row: result
+                for row, result in results.items()
+                if row[1].startswith(f"{engine}@") and result.ratio <= default.ratio * EQUAL
+            }
+            if not fits:
+                print(f"{kind:13} {engine:11} none")
+                continue
+            (memory, name), found = min(fits.items(), key=lambda item: item[1].encode)
+            print(
+                f"{kind:13} {name:11} {BITS[memory]:4} {found.encode:8.1f} {found.encode / default.encode:8.2f}"
+                f" {found.ratio:7.3f}",
+                flush=True,
             )
 
 
@@ -184,17 +318,16 @@ def resident() -> int:
 
 def grow(memory: Memory, name: str, count: int, release: bool) -> float:
     """Return the growth of RSS in KiB by each connection that has received and sent so many messages."""
-    make = candidates(memory)[name]
     chance = random.Random(7692)
     messages = [json_message(chance, 500) for _ in range(count)]
     incoming = from_peer(messages)
     if messages:
-        measure(make(), incoming, messages)  # what is imported and cached once
+        measure(make_codec(memory, name), incoming, messages)  # what is imported and cached once
     connections = []
     gc.collect()
     before = resident()
     for _ in range(PAIRS):
-        codec = make()
+        codec = make_codec(memory, name)
         connections.append(codec)
         if messages:
             measure(codec, incoming, messages)
@@ -215,19 +348,17 @@ def _trim() -> None:
 
 
 def show_memory() -> None:
-    """Print the table of memory; each figure comes from a process of its own."""
+    """Print the table of memory."""
     cases = (("none", 0, ""), ("1 message", 1, ""), ("50 messages", 50, ""), ("50, released", 50, "release"))
     print(f"growth of RSS for each of {PAIRS} connections, KiB; messages of 500 bytes of JSON in both directions")
     print(f"{'preset':10} {'engine':11}", *(f"{title:>13}" for title, _, _ in cases))
     for memory in MEMORIES:
-        for name in candidates(memory):
+        for name in candidates():
             if name == "websockets" and memory != "balanced":
                 continue
             figures = []
             for _, count, release in cases:
-                program = [sys.executable, __file__, "--grow", memory, name, str(count), release]
-                output = subprocess.run(program, check=True, stdout=subprocess.PIPE, text=True)
-                figures.append(f"{float(output.stdout):13.1f}")
+                figures.append(f"{float(call_self('--grow', memory, name, str(count), release)):13.1f}")
             print(f"{memory if name != 'websockets' else '-':10} {name:11}", *figures, flush=True)
 
 
@@ -235,17 +366,25 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description="Measure permessage-deflate.")
     parser.add_argument("--memory", action="store_true", help="measure memory, not CPU")
+    parser.add_argument("--equal", action="store_true", help="look for the least CPU at an equal ratio")
     parser.add_argument("--preset", choices=MEMORIES, default="balanced", help="for the table of CPU")
-    parser.add_argument("--repeat", type=int, default=5, help="rounds for the table of CPU")
+    parser.add_argument("--repeat", type=int, default=5, help="rounds for the tables of CPU")
+    parser.add_argument("--payload", default="", help="only payloads whose name has this in it")
+    parser.add_argument("--row", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--grow", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    kinds = [kind for kind, _ in payloads() if arguments.payload in kind]
     if arguments.grow:
         memory, name, count, release = arguments.grow
         print(grow(memory, name, int(count), bool(release)))
+    elif arguments.row:
+        print(json.dumps(run_row(*arguments.row)))
+    elif arguments.equal:
+        show_equal(kinds, arguments.repeat)
     elif arguments.memory:
         show_memory()
     else:
-        show_cpu(arguments.preset, arguments.repeat)
+        show_cpu(kinds, arguments.preset, arguments.repeat)
 
 
 if __name__ == "__main__":
