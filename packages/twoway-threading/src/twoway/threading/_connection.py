@@ -814,7 +814,7 @@ class Connection(Watched, ConnectionFacts):
             self._drop_output()
             self._tell = True
             return None
-        if data is None and self.protocol.half_close and not self.protocol.aborted:
+        if data is None and self.protocol.half_close and not self.protocol.aborted and not self._unwritten():
             data = self._outbox.close()
         self._rest = b"" if data is None else data
         return data
@@ -1060,7 +1060,7 @@ class Connection(Watched, ConnectionFacts):
             if not self._cut:
                 self._cut = self._shut = True
                 return SHUT_RDWR  # wakes the thread that reads
-        elif self.protocol.half_close and not self._shut and not self._writing and not self.buffered_amount:
+        elif self.protocol.half_close and not self._shut and not self._writing and not self._unwritten():
             self._shut = True
             return SHUT_WR
         return None
@@ -1102,13 +1102,15 @@ class Connection(Watched, ConnectionFacts):
             return self._wanted()
 
     def _wanted(self) -> int:
-        if self.protocol.state is State.CLOSED and (self._shut or not self._unwritten()):
+        if self.protocol.state is State.CLOSED and (self._shut or not (self._writing or self._unwritten())):
             return 0 if self._reader or self._writing or self._shutting else DONE
         reading = self._watched and self._reading and not self._eof and self.protocol.state is not State.CLOSED
         return (_READ if reading else 0) | (_WRITE if self._stuck else 0)
 
     def _unwritten(self) -> bool:
-        return self._writing or self.buffered_amount > 0
+        """Tell whether something is still to be written, though perhaps another thread is only about to do so."""
+        self._outbox.put(self.protocol.data_to_send())
+        return self.buffered_amount > 0
 
     def ready(self, mask: int) -> None:
         """
