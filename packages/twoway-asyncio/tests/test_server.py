@@ -194,6 +194,20 @@ async def test_process_request_answers_a_client_that_has_closed_its_side(serving
         assert (await reader.read()).endswith(b"hello\n")
 
 
+async def test_what_a_client_sent_before_it_left_is_handled(serving, wire):
+    received = []
+
+    async def handler(connection):
+        received.extend([message async for message in connection])
+
+    request = wire.REQUEST + wire.frame(0x81, b"last words", masked=True) + wire.close(masked=True)
+    async with serving(handler) as (server, uri), wire.client(uri, request) as (reader, _):
+        await reader.read()
+        server.close()
+        await server.wait_closed()
+    assert received == ["last words"]
+
+
 async def test_process_request_can_say_who_the_peer_is(serving):
     def process_request(connection, request):
         assert connection.username is None

@@ -187,6 +187,20 @@ def test_process_request_answers_a_client_that_has_closed_its_side(serving, wire
         assert stream.read().endswith(b"hello\n")
 
 
+def test_what_a_client_sent_before_it_left_is_handled(serving, wire):
+    received = []
+
+    def handler(connection):
+        received.extend(connection)
+
+    request = wire.REQUEST + wire.frame(0x81, b"last words", masked=True) + wire.close(masked=True)
+    with serving(handler) as (server, uri), wire.client(uri, request) as stream:
+        stream.read()
+        server.close()
+        server.wait_closed(20)
+    assert received == ["last words"]
+
+
 def test_process_request_can_say_who_the_peer_is(serving):
     def process_request(connection, request):
         assert connection.username is None

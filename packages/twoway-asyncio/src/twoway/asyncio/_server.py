@@ -110,12 +110,18 @@ class ServerConnection(Connection):
         if task is not None and task is not asyncio.current_task():
             task.cancel()
 
-    def _answer(self, response: Response) -> None:
-        """Send the answer to the opening handshake, unless the client has gone or the time is over."""
-        if self.protocol.state is State.CONNECTING:
-            self.protocol.send_response(response, monotonic())
-            self.server._admission.answered(self)
-            self._changed()
+    def _answer(self, response: Response) -> bool:
+        """
+        Send the answer to the opening handshake, unless the client has gone or the time is over.
+
+        Tells whether the connection was opened; it may be closing by now.
+        """
+        if self.protocol.state is not State.CONNECTING:
+            return False
+        self.protocol.send_response(response, monotonic())
+        self.server._admission.answered(self)
+        self._changed()
+        return response.status_code == 101
 
 
 #: What handles a connection; when it returns, the connection is closed.
@@ -357,9 +363,9 @@ class Server:
 
     async def _run(self, connection: ServerConnection) -> None:
         try:
-            await self._handshake(connection)
+            opened = await self._handshake(connection)
             connection._opening = None
-            if connection.state is State.OPEN:
+            if opened:
                 await self._handle(connection)
         except (Exception, asyncio.CancelledError):
             if _cancelled():
@@ -370,7 +376,8 @@ class Server:
             connection._answer(connection.respond(500, "The server failed to handle the request.\n"))
         await connection.wait_closed()
 
-    async def _handshake(self, connection: ServerConnection) -> None:
+    async def _handshake(self, connection: ServerConnection) -> bool:
+        """Answer the request; tell whether the connection was opened."""
         protocol, request = connection.protocol, connection.protocol.request
         assert request is not None
         response = None
@@ -383,7 +390,7 @@ class Server:
             )
         if self._process_response is not None:
             response = await _result(self._process_response(connection, request, response)) or response
-        connection._answer(response)
+        return connection._answer(response)
 
     async def _handle(self, connection: ServerConnection) -> None:
         """Run the handler, then close: with 1011 when it raised, else with 1000."""

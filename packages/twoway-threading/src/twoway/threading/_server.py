@@ -110,7 +110,7 @@ class ServerConnection(Connection):
         """
         Send the answer to the opening handshake, unless the client has gone or the time is over.
 
-        Tells whether the connection is open now; it may be closing by the time that this returns.
+        Tells whether the connection was opened; it may be closing by now.
         """
         with self._lock:
             if self.protocol.state is not State.CONNECTING:
