@@ -7,6 +7,7 @@ import os
 import random
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -604,6 +605,15 @@ def test_nothing_holds_the_end_of_the_interpreter(echo_server: str, how: str) ->
 # Stress
 
 
+@pytest.fixture
+def switching() -> Iterator[None]:
+    """Switch threads as often as possible."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
 class Ledger:
     """Note what was sent and received on one connection, for each sender."""
 
@@ -669,6 +679,7 @@ def echo_to(ledgers: dict[str, Ledger]) -> Callable[[Any], None]:
     return handler
 
 
+@pytest.mark.usefixtures("switching")
 @pytest.mark.parametrize("secure", [False, True])
 def test_threads_that_share_connections_lose_nothing(peers: Any, secure: bool) -> None:
     """Sixteen threads on four connections, for a few seconds, switched as often as possible."""
@@ -676,12 +687,10 @@ def test_threads_that_share_connections_lose_nothing(peers: Any, secure: bool) -
     back = {path: Ledger() for path in there}
     common: dict[str, Any] = {"max_queue": (8, 2), "ping_timeout": 60}
     tls = (peers.server_tls, peers.client_tls) if secure else (None, None)
-    interval = sys.getswitchinterval()
     with serve(echo_to(there), "127.0.0.1", 0, ssl=tls[0], **common) as server:
         port = server.sockets[0].getsockname()[1]
         uri = f"{'wss' if secure else 'ws'}://localhost:{port}"
         clients = {path: connect(uri + path, host="127.0.0.1", ssl=tls[1], **common).connect() for path in there}
-        sys.setswitchinterval(1e-6)
         try:
             end = time.monotonic() + 4
             with ThreadPoolExecutor(16) as pool:
@@ -696,12 +705,34 @@ def test_threads_that_share_connections_lose_nothing(peers: Any, secure: bool) -
                     back[path].receive(client.recv(timeout=PATIENCE))
                 client.close()
         finally:
-            sys.setswitchinterval(interval)
             for client in clients.values():
                 client.abort()
     for path, ledger in back.items():
         assert ledger.problems(ledger.sent) == there[path].problems(ledger.sent) == []
         assert sum(ledger.sent.values()) > 0
+
+
+@pytest.mark.usefixtures("switching")
+def test_last_words_always_arrive() -> None:
+    """What one thread is about to write is not cut off by another one that sees that all is over."""
+    lost = []
+    with serve(lambda connection: connection.wait_closed(), "127.0.0.1", 0) as server:
+        address = server.sockets[0].getsockname()
+        for number in range(500):
+            with socket.create_connection(address, PATIENCE) as sock:
+                sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                if not sock.makefile("rb").read().startswith(b"HTTP/1.1 426 "):
+                    lost.append(number)
+        for number in range(300):
+            client = connect(f"ws://127.0.0.1:{address[1]}/").connect()
+            closing = threading.Thread(target=client.close, args=(4000,))
+            closing.start()
+            for connection in server.connections:
+                connection.close(4000)
+            closing.join(PATIENCE)
+            if client.close_code != 4000:
+                lost.append(number)
+    assert lost == []
 
 
 def use(client: Any, what: float) -> None:
@@ -730,6 +761,7 @@ def end_suddenly(server: Any, client: Any, chance: random.Random) -> None:
     client.wait_closed(PATIENCE)
 
 
+@pytest.mark.usefixtures("switching")
 def test_threads_that_end_connections_at_any_moment_harm_nobody() -> None:
     """Close and abort come from either side, in the middle of everything: all calls end, with `ConnectionClosed`."""
 
