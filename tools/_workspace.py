@@ -68,6 +68,11 @@ class Package:
         return bool(self.settings.get("performs-io", False))
 
     @property
+    def is_compiled(self) -> bool:
+        """Return whether a build hook compiles something: the only kind of package with C sources."""
+        return (self.folder / "hatch_build.py").exists()
+
+    @property
     def settings(self) -> dict[str, Any]:
         """Return the table ``[tool.twoway]``; empty where there is none."""
         settings: dict[str, Any] = self.pyproject.get("tool", {}).get("twoway", {})

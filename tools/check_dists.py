@@ -26,6 +26,9 @@ FIELDS = {
     "Requires-Python": ">=3.11",
 }
 
+COMPILED = {".so", ".pyd"}
+SOURCES = {".c", ".h"}
+
 
 def problems(folder: Path) -> Iterator[str]:
     """Yield one sentence for each thing that is wrong with the distributions in a folder."""
@@ -52,10 +55,19 @@ def _wheel(package: Package, path: Path, stem: str) -> Iterator[str]:
         yield "lacks __init__.py or py.typed"
     if files.get(f"{info}licenses/LICENSE") != (ROOT / "LICENSE").read_bytes():
         yield "has no LICENSE, or one that differs from the true copy"
-    # A compiled piece has a build hook of its own; every other wheel fits everywhere.
-    if not (package.folder / "hatch_build.py").exists() and not path.name.endswith("-py3-none-any.whl"):
-        yield "is not tagged py3-none-any"
+    yield from _tag(package, path, {Path(name).suffix for name in files})
     yield from _metadata(package, files.get(f"{info}METADATA", b""))
+
+
+def _tag(package: Package, path: Path, suffixes: set[str]) -> Iterator[str]:
+    """Check that a wheel is tagged for what is in it; where nothing could be compiled it is an empty shell."""
+    has_code = bool(suffixes & COMPILED)
+    if has_code and not package.is_compiled:
+        yield "holds compiled code without a build hook"
+    if has_code is path.name.endswith("-py3-none-any.whl"):
+        yield "is tagged py3-none-any" if has_code else "is not tagged py3-none-any"
+    if sources := suffixes & SOURCES:
+        yield f"holds sources of compiled code: {sorted(sources)}"
 
 
 def _sdist(package: Package, path: Path, stem: str) -> Iterator[str]:
@@ -64,8 +76,10 @@ def _sdist(package: Package, path: Path, stem: str) -> Iterator[str]:
         reader = archive.extractfile(f"{stem}/PKG-INFO") if "PKG-INFO" in names else None
         metadata = reader.read() if reader else b""
     expected = {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO"}
-    for folder in () if package.is_meta else ("src", "tests"):
+    for folder in () if package.is_meta else ("src", "tests", "c"):
         expected |= _files(package.folder, folder)
+    if package.is_compiled:
+        expected.add("hatch_build.py")
     if missing := sorted(expected - names):
         yield f"lacks {missing}"
     if not package.is_meta and not any(name.startswith("tests/test_") for name in names):
@@ -76,7 +90,7 @@ def _sdist(package: Package, path: Path, stem: str) -> Iterator[str]:
 
 
 def _files(root: Path, folder: str) -> set[str]:
-    suffixes = {".py", ".pyi", ".typed"}
+    suffixes = {".py", ".pyi", ".typed", *SOURCES}
     return {path.relative_to(root).as_posix() for path in (root / folder).rglob("*") if path.suffix in suffixes}
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from _workspace import META, ROOT, Package, packages
 
+SOURCES = {".c", ".h", ".cpp", ".pyx"}
+
 
 def problems() -> Iterator[str]:
     """Yield one sentence for each thing that is wrong."""
@@ -22,6 +24,9 @@ def problems() -> Iterator[str]:
             yield from (f"{_show(path)}: the meta-package has no code" for path in package.folder.rglob("*.py"))
         else:
             yield from _piece(package)
+        if not package.is_compiled:
+            sources = [path for path in package.folder.rglob("*") if path.suffix in SOURCES]
+            yield from (f"{_show(path)}: C sources without a hatch_build.py" for path in sources)
 
 
 def _piece(package: Package) -> Iterator[str]:

@@ -81,10 +81,19 @@ def _extend(array: Any, items: Iterable[str]) -> None:
 
 
 def missing_pieces(meta: Package) -> list[str]:
-    """Return pins for the pieces that the meta-package lacks; ``[tool.twoway] in-meta = false`` opts one out."""
+    """
+    Return pins for the pieces that the meta-package lacks.
+
+    ``[tool.twoway] in-meta = false`` opts a piece out; ``marker`` says where alone it is brought along.
+    """
     have = meta.siblings()
     pieces = [piece for piece in portions() if piece.name not in have and piece.settings.get("in-meta", True)]
-    return [f"{piece.name}=={piece.version}" for piece in pieces]
+    return [f"{piece.name}=={piece.version}{_marker(piece)}" for piece in pieces]
+
+
+def _marker(piece: Package) -> str:
+    marker = piece.settings.get("marker")
+    return f"; {marker}" if marker else ""
 
 
 def root_blocks() -> dict[str, str]:

@@ -18,7 +18,10 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from _workspace import Package, is_sibling, packages
+from _workspace import ROOT, Package, is_sibling, packages
+
+NATIVE = ROOT / "packages/twoway-frames/src/twoway/frames/_native.py"
+CONSTANT = "VERSION = "
 
 
 def show() -> int:
@@ -37,6 +40,8 @@ def problems() -> Iterator[str]:
         if package.version != expected:
             yield f"{package.name}: version is {package.version}, the meta-package has {expected}"
         yield from _wrong_pins(package, expected, {member.name for member in members})
+    if _constant() != expected:
+        yield f"{NATIVE.name}: VERSION is {_constant()}, the meta-package has {expected}"
 
 
 def _wrong_pins(package: Package, expected: str, names: set[str]) -> Iterator[str]:
@@ -64,6 +69,7 @@ def set_version(version: str) -> int:
         for dependencies in [project.get("dependencies", []), *project.get("optional-dependencies", {}).values()]:
             _pin(dependencies, version)
         path.write_text(tomlkit.dumps(document), encoding="utf-8")
+    _write_constant(version)
     return show() or check()
 
 
@@ -73,6 +79,18 @@ def _pin(dependencies: Any, version: str) -> None:
         if is_sibling(requirement):
             requirement.specifier = SpecifierSet(f"=={version}")
             dependencies[index] = str(requirement)
+
+
+def _constant() -> str:
+    """Return the version that twoway.frames expects of its compiled twins; reading its own metadata is slow."""
+    line = next(line for line in NATIVE.read_text(encoding="utf-8").splitlines() if line.startswith(CONSTANT))
+    return line.removeprefix(CONSTANT).strip('"')
+
+
+def _write_constant(version: str) -> None:
+    lines = NATIVE.read_text(encoding="utf-8").splitlines()
+    lines = [f'{CONSTANT}"{version}"' if line.startswith(CONSTANT) else line for line in lines]
+    NATIVE.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
 def main() -> int:

@@ -409,3 +409,20 @@ def test_defaults_of_the_interface() -> None:
 def test_interfaces_must_be_filled_in(interface: type) -> None:
     with pytest.raises(TypeError, match="abstract"):
         interface()
+
+
+class Buggy(Toy):
+    name = "x-buggy"
+
+    def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
+        raise LookupError("oops")
+
+
+def test_the_bug_of_an_extension_comes_out_and_ends_the_stream() -> None:
+    decoder = MessageDecoder(extensions=[Buggy()])
+    with pytest.raises(LookupError, match="oops"):
+        decoder.feed(encode_frame(9, b"before") + encode_frame(1, "a") + encode_frame(1, "b"))
+    assert decoder.error is None
+    assert not decoder.incomplete
+    assert decoder.feed(encode_frame(1, "later")) == [Ping(b"before")]
+    assert decoder.feed(encode_frame(1, "later")) == []

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import GetSetDescriptorType, ModuleType
 
 import pytest
 
@@ -13,10 +13,11 @@ import twoway
 from twoway import frames
 
 PUBLIC = [getattr(frames, name) for name in frames.__all__]
-DOCUMENTED = [obj for obj in PUBLIC if inspect.isclass(obj) or inspect.isfunction(obj)]
+DOCUMENTED = [obj for obj in PUBLIC if inspect.isclass(obj) or inspect.isroutine(obj)]
 NAMES = """
-    CLOSE_CODE_MEANINGS CONTROL_OPCODES DATA_OPCODES DEFAULT_MAX_FRAGMENTS DEFAULT_MAX_SIZE OK_CLOSE_CODES
-    Buffer ClientExtensionFactory Close CloseCode Extension ExtensionParameter Fragment Frame FrameDecoder FrameError
+    CLOSE_CODE_MEANINGS CONTROL_OPCODES DATA_OPCODES DEFAULT_MAX_FRAGMENTS DEFAULT_MAX_SIZE IMPLEMENTATION
+    OK_CLOSE_CODES Buffer ClientExtensionFactory Close CloseCode Extension ExtensionParameter Fragment Frame
+    FrameDecoder FrameError
     InvalidPayloadError Item MessageDecoder NegotiationError Opcode PayloadTooBig Ping Pong ProtocolError Record
     ServerExtensionFactory TooManyFragments Utf8Decoder apply_mask check_limit decode_utf8 describe_close_code
     encode_frame encode_header is_valid_close_code new_masking_key reserved_bits serialize_frame shorten
@@ -28,7 +29,7 @@ def test_all_is_exact() -> None:
     names = {
         name for name, value in vars(frames).items() if not name.startswith("_") and not isinstance(value, ModuleType)
     }
-    assert names - {"annotations", "FunctionType"} == set(frames.__all__)
+    assert names - {"annotations", "BuiltinFunctionType", "FunctionType"} == set(frames.__all__)
     assert len(set(frames.__all__)) == len(frames.__all__)
 
 
@@ -44,7 +45,9 @@ def test_public_home_and_docstring(obj: type) -> None:
     check_docstring(obj)
     if inspect.isclass(obj):
         for name, member in vars(obj).items():
-            if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, (property, classmethod))):
+            if not name.startswith("_") and (
+                inspect.isroutine(member) or isinstance(member, (property, GetSetDescriptorType))
+            ):
                 check_docstring(member)
 
 

@@ -5,11 +5,12 @@ import importlib.util
 import os
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
 
-from twoway.frames import Buffer, _mask, apply_mask, encode_frame, new_masking_key
+from twoway.frames import IMPLEMENTATION, Buffer, _mask, apply_mask, encode_frame, new_masking_key
 
 KEY = b"\x37\xfa\x21\x3d"
 PATTERN = bytes(i * 89 % 256 for i in range(70_000))
@@ -89,7 +90,17 @@ def test_each_frame_has_a_key_of_its_own() -> None:
 
 
 @pytest.fixture
-def numbered_source(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def forget_keys() -> Callable[[], object]:
+    if IMPLEMENTATION == "pure":
+        return _mask._pool.clear
+    from twoway.speedups import _frames
+
+    forget: Callable[[], object] = _frames.forget_keys
+    return forget
+
+
+@pytest.fixture
+def numbered_source(monkeypatch: pytest.MonkeyPatch, forget_keys: Callable[[], object]) -> Iterator[list[int]]:
     """Replace the random source by one that never repeats four bytes; give the sizes that were asked for."""
     asked: list[int] = []
     numbers = count()
@@ -98,9 +109,10 @@ def numbered_source(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         asked.append(size)
         return b"".join(next(numbers).to_bytes(4, "big") for _ in range(size // 4))
 
+    forget_keys()
     monkeypatch.setattr(os, "urandom", urandom)
-    monkeypatch.setattr(_mask, "_pool", [])
-    return asked
+    yield asked
+    forget_keys()
 
 
 def test_keys_are_what_the_operating_system_gave_each_once(numbered_source: list[int]) -> None:

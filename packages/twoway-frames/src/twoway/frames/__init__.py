@@ -13,11 +13,12 @@ Frames of the WebSocket protocol, without I/O and without dependencies: RFC 6455
 | `_utf8` | strict incremental UTF-8 |
 | `_extension` | the interface of extensions and of their factories |
 | `_errors` | what can be wrong, each with its close code |
+| `_native` | whether compiled twins of all this are used |
 """
 
 from __future__ import annotations
 
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType
 
 from ._codes import (
     CLOSE_CODE_MEANINGS,
@@ -42,6 +43,8 @@ from ._errors import (
 from ._extension import ClientExtensionFactory, Extension, ExtensionParameter, ServerExtensionFactory
 from ._frame import Close, Fragment, Frame, Ping, Pong, shorten
 from ._mask import Buffer, apply_mask, new_masking_key
+from ._native import IMPLEMENTATION
+from ._native import twins as _twins
 from ._record import Record
 from ._utf8 import Utf8Decoder, decode_utf8
 
@@ -51,6 +54,7 @@ __all__ = [
     "DATA_OPCODES",
     "DEFAULT_MAX_FRAGMENTS",
     "DEFAULT_MAX_SIZE",
+    "IMPLEMENTATION",
     "OK_CLOSE_CODES",
     "Buffer",
     "ClientExtensionFactory",
@@ -88,6 +92,8 @@ __all__ = [
     "shorten",
 ]
 
+# What type checkers see above is what there is, compiled or not: the same names, arguments, results and errors.
+globals().update(_twins)
 for _name in __all__:
-    if isinstance(globals()[_name], (type, FunctionType)):
+    if isinstance(globals()[_name], (type, FunctionType, BuiltinFunctionType)):
         globals()[_name].__module__ = __name__

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import accumulate
 from typing import TypeAlias
 
 from ._codes import CONTROL_OPCODES, DATA_OPCODES, Opcode
@@ -18,6 +17,10 @@ from ._utf8 import decode_utf8
 
 #: What a `MessageDecoder` gives: a whole message is the ``str`` or ``bytes`` itself.
 Item: TypeAlias = str | bytes | Fragment | Ping | Pong | Close
+
+Verdicts: TypeAlias = tuple[tuple[str | None, ...], ...]
+# The wire's limit for a payload, and the extensions to go through with the limit for what each of them makes of it.
+Plan: TypeAlias = tuple[int, tuple[tuple[Extension, int | None], ...]]
 
 DEFAULT_MAX_SIZE = 1 << 20
 DEFAULT_MAX_FRAGMENTS = 4096
@@ -39,8 +42,8 @@ _SMALLEST = {126: 126, 127: 65536}
 
 
 @lru_cache(maxsize=64)
-def _verdicts(allowed: frozenset[tuple[int, int]]) -> tuple[tuple[str | None, ...], ...]:
-    """By whether the stream stands in a fragmented message, and first byte: what is wrong with it, None if nothing."""
+def verdicts(allowed: frozenset[tuple[int, int]]) -> Verdicts:
+    """Say by whether the stream stands in a message, and by first byte, what is wrong with it; None if nothing."""
     return tuple(
         tuple(_judge_first_byte(byte, in_message, dict(allowed)) for byte in range(256)) for in_message in (False, True)
     )
@@ -66,14 +69,14 @@ class _FrameReader(ABC):
         "_first", "_in_message", "_key", "_left", "_offset", "_rest", "_stopped", "_verdicts", "_wrong_mask", "error",
     )  # fmt: skip
 
-    def __init__(self, masked: bool | None, reserved_bits: Iterable[tuple[int, int]]) -> None:
+    def __init__(self, masked: bool | None, verdicts: Verdicts) -> None:
         if masked is not None and not isinstance(masked, bool):
             raise TypeError(f"masked must be True, False or None, not {masked!r}")
         #: What was wrong with the stream, None if nothing so far. Bytes after it are discarded.
         self.error: FrameError | None = None
         # Mask bit of frames that the other side must not send (RFC 6455 §5.1): 0 or 0x80, -1 where both may come.
         self._wrong_mask = -1 if masked is None else _MASK * (not masked)
-        self._verdicts = _verdicts(frozenset(reserved_bits))
+        self._verdicts = verdicts
         self._rest = b""  # a header that is not complete: under 14 bytes
         self._first = 0  # first byte of the current frame
         self._left = _BETWEEN_FRAMES  # payload bytes still to come
@@ -84,12 +87,18 @@ class _FrameReader(ABC):
 
     @property
     def incomplete(self) -> bool:
-        """Whether the stream stands inside a frame or a fragmented message; never after its end or an error."""
+        """
+        Whether the stream stands inside a frame or a fragmented message.
+
+        Never after its end or an error.
+        """
         return bool(self._rest) or self._left != _BETWEEN_FRAMES or self._in_message
 
     def stop(self) -> None:
         """
-        Discard all later bytes, and the unfinished message, as if the stream had broken a rule.
+        Discard all later bytes, and the message that is not finished.
+
+        It is as if the stream had broken a rule.
 
         Spec:
             RFC 6455 §7.1.7.
@@ -111,6 +120,9 @@ class _FrameReader(ABC):
             # Its traceback would keep the bytes alive, and the decoder in a reference cycle.
             self.error = exc.with_traceback(None)
             self._stopped = True
+        except BaseException:
+            self.stop()  # the bug of an extension: the stream has lost its place
+            raise
         if self._stopped:
             self.stop()
 
@@ -229,7 +241,7 @@ class FrameDecoder(_FrameReader):
         check_limit("max_size", max_size)
         if reserved_bits & ~_RSV:
             raise ValueError(f"reserved_bits must be a sum of 0x40, 0x20 and 0x10, not {reserved_bits:#x}")
-        super().__init__(masked, [(opcode, reserved_bits) for opcode in DATA_OPCODES])
+        super().__init__(masked, verdicts(frozenset((opcode, reserved_bits) for opcode in DATA_OPCODES)))
         self._max_size = max_size
         self._frames: list[Frame] = []
         self._payload = bytearray()
@@ -321,10 +333,9 @@ class MessageDecoder(_FrameReader):
         check_limit("max_size", max_size)
         check_limit("max_fragment_size", max_fragment_size)
         check_limit("max_fragments", max_fragments)
-        bits = _merge(extension.reserved_bits for extension in extensions)
-        super().__init__(masked, bits.items())
+        allowed, self._sees_all = survey(extensions)
+        super().__init__(masked, allowed)
         self._extensions = extensions
-        self._sees_all = any(extension.decodes_unmarked for extension in extensions)
         self._max_size = _NO_LIMIT if max_size is None else max_size
         self._max_fragment_size = _NO_LIMIT if max_fragment_size is None else max_fragment_size
         self._max_fragments = _NO_LIMIT if max_fragments is None else max_fragments
@@ -340,7 +351,7 @@ class MessageDecoder(_FrameReader):
         # What follows from a room, for it is the same at the beginning of each message:
         self._planned = -1  # for which room
         self._wire_room = 0  # for the payload before extensions
-        self._steps: Sequence[tuple[Extension, int | None]] = ()  # the last extension first, each with its own room
+        self._steps: Sequence[tuple[Extension, int | None]] = ()
         self._sink: TextSink | BinarySink | None = None
 
     def feed(self, data: Buffer) -> list[Item]:
@@ -393,26 +404,11 @@ class MessageDecoder(_FrameReader):
             return
         # The header alone can be too much; what extensions expand is checked again while they do.
         if room != self._planned:
-            self._plan(room)
+            self._wire_room, self._steps = plan(self._extensions, room)
+            self._planned = room
         if length > self._wire_room:
-            raise self._too_big(length, self._rooms(self._max_fragment_size)[-1])
-
-    def _plan(self, room: int) -> None:
-        """Find out what each extension may make of a frame, and how large it may be on the wire."""
-        *rooms, self._wire_room = self._rooms(room)
-        told = [None if room > _LARGEST else room for room in reversed(rooms)]
-        self._steps = list(zip(reversed(self._extensions), told, strict=True))
-        self._planned = room
-
-    def _rooms(self, room: int) -> list[int]:
-        """Give the largest payload before each extension, in the order of the handshake, and on the wire."""
-        return list(
-            accumulate(
-                self._extensions,
-                lambda room, extension: room if room > _LARGEST else extension.max_encoded_size(room),
-                initial=room,
-            )
-        )
+            allowed, _ = plan(self._extensions, self._max_fragment_size)
+            raise self._too_big(length, allowed)
 
     def _too_big(self, length: int, allowed: int) -> PayloadTooBig:
         """Say which limit was passed; `allowed` is what that for a frame would let pass."""
@@ -479,12 +475,23 @@ class MessageDecoder(_FrameReader):
         self._sink = None
 
 
-def _merge(tables: Iterable[Mapping[int, int]]) -> dict[int, int]:
+def survey(extensions: Sequence[Extension]) -> tuple[Verdicts, bool]:
+    """Find out which first bytes are wrong with these extensions, and whether they must see every message."""
     merged: dict[int, int] = {}
-    for table in tables:
-        for opcode, bits in table.items():
+    for extension in extensions:
+        for opcode, bits in extension.reserved_bits.items():
             merged[opcode] = merged.get(opcode, 0) | (bits & _RSV)
-    return merged
+    return verdicts(frozenset(merged.items())), any(extension.decodes_unmarked for extension in extensions)
+
+
+def plan(extensions: Sequence[Extension], room: int) -> Plan:
+    """Find out how large a frame may be on the wire, and the way through the extensions, the last one first."""
+    rooms = [room]
+    for extension in extensions:
+        room = room if room > _LARGEST else extension.max_encoded_size(room)
+        rooms.append(room)
+    told = [None if room > _LARGEST else room for room in reversed(rooms[:-1])]
+    return rooms[-1], tuple(zip(reversed(extensions), told, strict=True))
 
 
 def check_limit(name: str, value: int | None) -> None:

@@ -29,7 +29,7 @@ def decode_utf8(data: Buffer) -> str:
     try:
         return data.decode() if isinstance(data, bytes) else str(flatten(data), "utf-8")
     except UnicodeDecodeError as exc:
-        error = _describe(exc, exc.start)
+        error = describe(exc, exc.start)
     raise error  # outside the handler: chained to it, the error would keep the whole text alive
 
 
@@ -74,7 +74,7 @@ class Utf8Decoder:
             return text
         except UnicodeDecodeError as exc:
             kept = len(exc.object) - len(data)  # bytes of a cut character, from the pieces before
-            error = _describe(exc, seen - kept + exc.start)
+            error = describe(exc, seen - kept + exc.start)
         raise error  # outside the handler, as above
 
     def _refuse_half_surrogate(self) -> None:
@@ -84,7 +84,7 @@ class Utf8Decoder:
             raise UnicodeDecodeError("utf-8", pending, 0, 1, "invalid continuation byte")
 
 
-def _describe(exc: UnicodeDecodeError, position: int) -> InvalidPayloadError:
+def describe(exc: UnicodeDecodeError, position: int) -> InvalidPayloadError:
     """Say what is wrong in words that do not depend on how the bytes were cut."""
     bad = exc.object[exc.start : exc.end].hex(" ")
     return InvalidPayloadError(f"text is not UTF-8: {exc.reason} at byte {position} ({bad})")
