@@ -576,44 +576,36 @@ class Connection(Watched, ConnectionFacts):
         return self._send_fragments(message, text, compress, Deadline(timeout))
 
     def _send_message(self, message: DataLike, text: bool | None, compress: bool | None, timeout: float | None) -> bool:
-        sent, output = self._try_to_send(message, text, compress, ready=False)
-        deadline = FOREVER if sent and self._writable else Deadline(timeout)
-        while not sent:  # for another thread may be faster
-            if not self._get_ready(deadline):
+        protocol = self.protocol
+        ready, deadline, output = False, FOREVER, None
+        while True:
+            try:
+                with self._lock:
+                    if protocol.state is State.OPEN and self._fragmenting is None and (self._writable or ready):
+                        if (isinstance(message, str) and text is not False) or text:
+                            protocol.send_text(message, compress=compress)
+                        else:
+                            data = message.encode() if isinstance(message, str) else message
+                            protocol.send_binary(data, compress=compress)
+                        output = self._begin_writing()
+                        break
+            except Exception:
+                raise
+            except BaseException as exc:  # Ctrl-C: nobody knows how far that came
+                self.break_off(exc)
+                raise
+            if not ready and timeout is not None:
+                deadline = Deadline(timeout)
+            ready = self._get_ready(deadline)  # perhaps not for long: another thread may be faster
+            if not ready:
                 return False
-            sent, output = self._try_to_send(message, text, compress, ready=True)
         if output is not None:
             self._write(output)
         if self._late is not None:
             self._late.write()
         if not self._writable and self._slow_consumer == "wait":
-            self._drain(deadline)
+            self._drain(deadline if ready else Deadline(timeout))
         return True
-
-    def _try_to_send(
-        self, message: DataLike, text: bool | None, compress: bool | None, ready: bool
-    ) -> tuple[bool, Buffer | None]:
-        """Give a message to the protocol, if nothing is in the way; tell whether, and what to write now."""
-        protocol = self.protocol
-        try:
-            with self._lock:
-                if protocol.state is not State.OPEN:
-                    if ready:
-                        raise protocol.close_exc
-                    return False, None
-                if self._fragmenting is not None or not (ready or self._writable):
-                    return False, None
-                if (isinstance(message, str) and text is not False) or text:
-                    protocol.send_text(message, compress=compress)
-                else:
-                    data = message.encode() if isinstance(message, str) else message
-                    protocol.send_binary(data, compress=compress)
-                return True, self._begin_writing()
-        except Exception:
-            raise
-        except BaseException as exc:  # Ctrl-C: nobody knows how far that came
-            self.break_off(exc)
-            raise
 
     def _get_ready(self, deadline: Deadline) -> bool:
         """Wait until a message may be sent; false if it is to be skipped."""
