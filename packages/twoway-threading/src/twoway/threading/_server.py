@@ -106,15 +106,15 @@ class ServerConnection(Connection):
         if isinstance(event, HandshakeFailed):
             self.server._answered(self)
 
-    def _answer(self, response: Response) -> bool:
+    def _answer(self, response: Response) -> bool | None:
         """
         Send the answer to the opening handshake, unless the client has gone or the time is over.
 
-        Tells whether the connection was opened; it may be closing by now.
+        Tells whether the connection was opened, though it may be closing by now; None if this was not sent.
         """
         with self._lock:
             if self.protocol.state is not State.CONNECTING:
-                return False
+                return None
             self.protocol.send_response(response, monotonic())
             opened = response.status_code == 101
         self.server._answered(self)
@@ -432,9 +432,10 @@ class Server:
             response.headers["Retry-After"] = "1"
             connection._answer(response)
         else:
-            connection._answer(connection.respond(503, "Server is shutting down.\n"))
-            if self._shutdown is not None:
-                self._shutdown.note_refusal(connection)
+            answered = connection._answer(connection.respond(503, "Server is shutting down.\n")) is not None
+            with self._mutex:
+                if answered and self._shutdown is not None:
+                    self._shutdown.note_refusal(connection)
 
     def _run(self, connection: ServerConnection) -> None:
         """Answer a request, and handle the connection; in a thread of its own."""
@@ -465,7 +466,7 @@ class Server:
             )
         if self._process_response is not None:
             response = self._process_response(connection, request, response) or response
-        return connection._answer(response)
+        return bool(connection._answer(response))
 
     def _handle(self, connection: ServerConnection) -> None:
         """Run the handler, then close: with 1011 when it raised, else with 1000."""
