@@ -99,7 +99,7 @@ def measure(kind: str, number: int) -> list[int]:
                 for _ in range(number):
                     connection = connect(uri, compression=None, ping_interval=None).connect()
                     stack.callback(connection.abort)
-                connection.ping().wait()
+                    connection.ping().wait()  # its handler is there
                 after = ask()
         server.kill()
     return [late - early for early, late in zip(before, after, strict=True)]

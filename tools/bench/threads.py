@@ -24,6 +24,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from twoway.frames import MessageDecoder, Opcode, encode_frame
@@ -138,8 +139,7 @@ def client_twoway(port: int, message: bytes) -> Client:
 
 def client_websockets(port: int, message: bytes) -> Client:
     """Use websockets.sync."""
-    from websockets.sync.client import connect
-
+    connect = import_module("websockets.sync.client").connect
     websocket = connect(f"ws://127.0.0.1:{port}/", compression=None, max_size=None, proxy=None)
 
     def exchange() -> None:
@@ -151,9 +151,7 @@ def client_websockets(port: int, message: bytes) -> Client:
 
 def client_websocket_client(port: int, message: bytes) -> Client:
     """Use websocket-client."""
-    import websocket
-
-    connection = websocket.create_connection(
+    connection = import_module("websocket").create_connection(
         f"ws://127.0.0.1:{port}/", sockopt=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
     )
 
@@ -217,8 +215,7 @@ def server_twoway(size: int) -> int:
 
 def server_websockets(size: int) -> int:
     """Use websockets.sync."""
-    from websockets.sync.server import serve
-
+    serve = import_module("websockets.sync.server").serve
     server = serve(echo, "127.0.0.1", 0, compression=None, max_size=None)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return int(server.socket.getsockname()[1])
