@@ -21,6 +21,7 @@ DATA = {
     "Origins",
     "ProcessException",
     "SlowConsumer",
+    "Source",
 }
 
 

@@ -4,6 +4,7 @@ WebSocket clients and servers for asyncio.
 | module | holds |
 |---|---|
 | `_client` | `connect`, `unix_connect` and `ClientConnection` |
+| `_proxy` | connecting through proxies |
 | `_reconnect` | connecting again: the iterator |
 | `_turns` | one opening handshake at a time for each address |
 | `_server` | `serve`, `unix_serve`, `Server` and `ServerConnection` |
@@ -26,9 +27,13 @@ from twoway.protocol import (
     ConnectionClosedError,
     ConnectionClosedOK,
     InvalidHandshake,
+    InvalidProxy,
+    InvalidProxyMessage,
+    InvalidProxyStatus,
     InvalidState,
     InvalidStatus,
     InvalidURI,
+    ProxyError,
     ShutdownReport,
     State,
     WebSocketException,
@@ -54,11 +59,15 @@ __all__ = [
     "FrameError",
     "Headers",
     "InvalidHandshake",
+    "InvalidProxy",
+    "InvalidProxyMessage",
+    "InvalidProxyStatus",
     "InvalidState",
     "InvalidStatus",
     "InvalidURI",
     "PayloadTooBig",
     "ProtocolError",
+    "ProxyError",
     "Request",
     "Response",
     "Router",

@@ -6,30 +6,33 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from inspect import isawaitable
 from os import PathLike
 from time import monotonic
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from twoway.deflate import check_compression, enable_client_permessage_deflate
 from twoway.frames import DEFAULT_MAX_FRAGMENTS, DEFAULT_MAX_SIZE, ClientExtensionFactory
-from twoway.http import HeadersLike, Response
+from twoway.http import HeadersLike, ProxyLike, Response
 from twoway.protocol import (
     USER_AGENT,
     Cause,
     ClientOptions,
     ClientProtocol,
     HandshakeFailed,
+    InvalidStatus,
     LoggerLike,
     MaxQueue,
     MaxSize,
     Options,
+    Plan,
+    Planner,
     Policy,
     ProcessException,
     SlowConsumer,
+    Source,
     State,
     backoff,
     make_settings,
@@ -39,10 +42,24 @@ from twoway.protocol import (
 
 from ._connection import Connection
 from ._reconnect import Reconnections
-from ._turns import take_turn
+from ._turns import take_turn, take_turn_at
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+    from types import ModuleType
+
+    from twoway.auth import AuthLike, CookieJarLike, RedirectsLike
+
+    #: Credentials, or a function that gives them for each attempt.
+    AuthSource: TypeAlias = AuthLike | Callable[[], AuthLike | Awaitable[AuthLike | None] | None]
 
 #: Headers, or a function that gives them for each attempt.
 HeadersSource: TypeAlias = HeadersLike | Callable[[], HeadersLike | Awaitable[HeadersLike]]
+
+# What is about TLS with the server; the rest of the arguments is about the way to it, or to a proxy.
+_TLS = ("ssl", "server_hostname", "ssl_handshake_timeout", "ssl_shutdown_timeout")
+# What is about the address of the server, and not of a proxy.
+_ADDRESS = ("host", "port")
 
 
 class ClientConnection(Connection):
@@ -142,6 +159,21 @@ class connect:
         additional_headers: Further headers of the request, or a function that gives them, called for each attempt;
             it may be a coroutine function.
         user_agent_header: Value of the ``User-Agent`` header; None for none.
+        auth: Credentials of ``twoway.auth``, or a pair of user name and password, or a function that gives one of
+            these or None, called for each attempt; it may be a
+            coroutine function; None takes those in ``uri``.
+        redirects: Which redirects to follow: a policy, ``twoway.auth.Redirects``; True for the usual one; False or
+            None for none.
+        cookies: Cookie jar, such as ``http.cookiejar.CookieJar()``, asked and filled in each handshake; None for
+            no cookies.
+        proxy: URL of a proxy for HTTP or SOCKS, or a ``twoway.http.Proxy``, or a function that gives one or None for
+            the parts of a URI; True takes the settings of the environment or the system, but for this machine; None
+            connects directly.
+        proxy_headers: Headers for an HTTP proxy, or a function that gives them, called for each tunnel; it
+            may be a coroutine function.
+        proxy_auth: Credentials for an HTTP proxy, as ``auth``; None takes those in its URL.
+        proxy_ssl: TLS context for an ``https`` proxy; None takes the default one.
+        proxy_server_hostname: Name that the certificate of an ``https`` proxy must have; None takes its host.
         process_exception: Called with the failure of an attempt when iterating; gives None to try again, or the
             exception to raise. Only this and the next two arguments are about iterating.
         reconnect_delays: Called for an iterator of times to wait between attempts, again after each connection that
@@ -154,7 +186,8 @@ class connect:
             logged.
         serialize_connecting: Whether to wait while another connection, made with this option in this event loop, is
             in its opening handshake with the same address and port; this counts against ``open_timeout``.
-        open_timeout: For all until the connection is open: headers, TCP, TLS, handshake; seconds, None for no limit.
+        open_timeout: For all until the connection is open: functions, proxy, TCP, TLS, handshake, redirects; seconds,
+            None for no limit.
         ping_interval: From one keepalive ping to the next; seconds, None for no pings.
         ping_timeout: From a ping to a sign of life; seconds, None to wait for ever.
         close_timeout: For all that comes after the first Close frame; seconds, None for no limit.
@@ -170,11 +203,17 @@ class connect:
         create_connection: Makes the connection; None takes `ClientConnection`.
         **kwargs: For ``loop.create_connection``: ``ssl``, ``local_addr``, ``sock``, a connected socket that is used
             for one connection and closed, and ``host`` and ``port`` to connect elsewhere than the URI says, which
-            still is what the ``Host`` header and, without ``server_hostname``, the certificate must name.
+            still is what the ``Host`` header and, without ``server_hostname``, the certificate must name. Through a
+            proxy, those about TLS are for the server, ``host`` and ``port`` are what the proxy is asked for, and the
+            rest is for the connection to the proxy. After a redirect to another origin, ``host``, ``port`` and
+            ``server_hostname`` do not count.
 
     Raises:
         InvalidURI: ``uri`` is not a WebSocket URI; a caller's bug.
+        InvalidProxy: The setting of a proxy cannot be used; a user's mistake.
         InvalidHandshake: The server refused, or answered something that is not the handshake.
+        ProxyError: The proxy could not be reached, refused, or broke a rule.
+        ImportError: The proxy is for SOCKS, and ``python-socks`` is not installed.
         OSError: The TCP or TLS connection could not be made.
         TimeoutError: ``open_timeout`` has passed.
         TypeError: An argument has the wrong type; a caller's bug.
@@ -194,6 +233,14 @@ class connect:
         compression: str | None = "deflate",
         additional_headers: HeadersSource | None = None,
         user_agent_header: str | None = USER_AGENT,
+        auth: AuthSource | None = None,
+        redirects: RedirectsLike = True,
+        cookies: CookieJarLike | None = None,
+        proxy: ProxyLike = True,
+        proxy_headers: HeadersSource | None = None,
+        proxy_auth: AuthSource | None = None,
+        proxy_ssl: SSLContext | None = None,
+        proxy_server_hostname: str | None = None,
         process_exception: ProcessException = process_exception,
         reconnect_delays: Callable[[], Iterator[float]] = backoff,
         max_attempts: int | None = None,
@@ -224,7 +271,6 @@ class connect:
             origin=origin,
             extensions=tuple(extensions or ()),
             subprotocols=subprotocols or (),
-            additional_headers=() if callable(additional_headers) else additional_headers or (),
             user_agent_header=user_agent_header,
             open_timeout=open_timeout,
             ping_interval=ping_interval,
@@ -245,7 +291,22 @@ class connect:
             slow_consumer=slow_consumer,
             logger=self._logger,
         )
-        self._headers = additional_headers if callable(additional_headers) else None
+        self._planner = Planner(
+            self._target,
+            self._options,
+            additional_headers=additional_headers,
+            auth=auth,
+            redirects=redirects,
+            cookies=cookies,
+            proxy=proxy,
+            proxy_headers=proxy_headers,
+            proxy_auth=proxy_auth,
+            fixed="sock" if kwargs.get("sock") is not None else "path" if "path" in kwargs else None,
+            load=_load_auth,
+            logger=self._logger,
+        )
+        self._proxy_ssl = proxy_ssl
+        self._proxy_server_hostname = proxy_server_hostname
         self._policy = Policy(process_exception, reconnect_delays, max_attempts)
         if on_state is not None and not callable(on_state):
             raise TypeError(f"on_state must be callable or None, not {type(on_state).__name__}")
@@ -297,46 +358,68 @@ class connect:
 
     async def _connect_in_time(self) -> ClientConnection:
         timeout = asyncio.timeout(self._options.open_timeout)
+        plan = None
         try:
             async with timeout:
-                return await self._open()
+                plan = Plan(self._planner, await self._ask("additional_headers"), await self._ask("auth"))
+                return await self._follow(plan)
         except TimeoutError as exc:
             if not timeout.expired():  # the one of TCP
                 raise
-            raise TimeoutError(f"opening handshake with {self._place} timed out") from exc
+            place = self._place if plan is None else plan.place
+            raise TimeoutError(f"opening handshake with {place} timed out") from exc
 
-    async def _open(self) -> ClientConnection:
-        new_connection = partial(self._new_connection, await self._current_options())
-        arguments = self._transport_arguments()
+    async def _ask(self, name: Source) -> Any:
+        value = self._planner.ask(name)
+        return await value if isawaitable(value) else value
+
+    async def _follow(self, plan: Plan) -> ClientConnection:
+        """Connect as often as redirects and challenges want."""
+        while True:
+            try:
+                connection = await self._open(plan)
+            except InvalidStatus as exc:
+                plan.refuse(exc)
+            else:
+                return _accept(plan, connection)
+
+    async def _open(self, plan: Plan) -> ClientConnection:
+        proxy = await asyncio.to_thread(plan.find_proxy) if plan.may_block else plan.find_proxy()
+        if proxy is not None:
+            open_transport = partial(self._open_through_proxy, plan)
+            place = plan.uri.host, plan.uri.port
+            return await (take_turn_at(place, open_transport) if self._serialize else open_transport())
+        arguments = self._transport_arguments(plan)
         if not self._serialize:
-            return await self._open_transport(new_connection, arguments)
-        return await take_turn(partial(self._open_transport, new_connection), arguments)
+            return await self._open_transport(plan, arguments)
+        return await take_turn(partial(self._open_transport, plan), arguments)
 
-    async def _open_transport(
-        self, new_connection: Callable[[], ClientConnection], arguments: dict[str, Any]
-    ) -> ClientConnection:
+    async def _open_transport(self, plan: Plan, arguments: dict[str, Any]) -> ClientConnection:
         loop = asyncio.get_running_loop()
         create = loop.create_unix_connection if "path" in arguments else loop.create_connection
-        _, connection = await create(new_connection, **arguments)
-        try:
-            await connection.handshake()
-        except BaseException:  # refused, cancelled, or an argument that fits no header
-            connection.abort()
-            del connection  # as in `handshake`
-            raise
-        return connection
+        # The connection has no name here: see `_shake_hands`.
+        return await _shake_hands((await create(partial(self._new_connection, plan), **arguments))[1])
 
-    async def _current_options(self) -> ClientOptions:
-        if self._headers is None:
-            return self._options
-        headers = self._headers()
-        if isawaitable(headers):
-            headers = await headers
-        return replace(self._options, additional_headers=headers)
+    async def _open_through_proxy(self, plan: Plan) -> ClientConnection:
+        from ._proxy import open_socks, open_tunnel  # few clients have a proxy
 
-    def _new_connection(self, options: ClientOptions) -> ClientConnection:
-        now = monotonic()
-        return self._make(ClientProtocol(self._target, options, now), **self._settings)
+        proxy = plan.proxy
+        assert proxy is not None
+        new_connection, tls = partial(self._new_connection, plan), self._tls_arguments(plan)
+        host, port = self._address(plan)
+        to_proxy = {name: value for name, value in self._kwargs.items() if name not in (*_TLS, *_ADDRESS)}
+        if proxy.is_socks:
+            local_addr = to_proxy.get("local_addr")
+            return await _shake_hands(await open_socks(new_connection, (host, port), proxy, local_addr, tls))
+        if proxy.scheme == "https":
+            to_proxy["ssl"] = self._proxy_ssl or True
+            to_proxy["server_hostname"] = self._proxy_server_hostname or proxy.host
+            to_proxy.update(tls_timeouts(self._options))
+        tunneling = plan.tunnel(host, port, await self._ask("proxy_headers"), await self._ask("proxy_auth"))
+        return await _shake_hands(await open_tunnel(new_connection, tunneling, proxy, to_proxy, tls))
+
+    def _new_connection(self, plan: Plan) -> ClientConnection:
+        return self._make(ClientProtocol(plan.uri, plan.options, monotonic()), **self._settings)
 
     def _tell(self, state: str, exc: BaseException | None) -> None:
         """Tell the state to whoever wants to know; no error of theirs ends a connection."""
@@ -354,20 +437,31 @@ class connect:
         self._logger.info("%s", f"{self._place}: {line}")
         self._tell("waiting", exc)
 
-    def _transport_arguments(self) -> dict[str, Any]:
-        target, kwargs = self._target, dict(self._kwargs)
-        if target.secure:
-            kwargs.setdefault("ssl", True)
-            kwargs.setdefault("server_hostname", target.host)
-            kwargs = {**tls_timeouts(self._options), **kwargs}
-            if not kwargs["ssl"]:
+    def _transport_arguments(self, plan: Plan) -> dict[str, Any]:
+        arguments = {name: value for name, value in self._kwargs.items() if name not in _TLS}
+        if arguments.get("sock") is None and "path" not in arguments:
+            arguments["host"], arguments["port"] = self._address(plan)
+        return {**arguments, **self._tls_arguments(plan)}
+
+    def _address(self, plan: Plan) -> tuple[Any, Any]:
+        """Give host and port to connect to; other ones than those of the URI are for the first origin only."""
+        given = self._kwargs if plan.same_origin else {}
+        return given.get("host", plan.uri.host), given.get("port", plan.uri.port)
+
+    def _tls_arguments(self, plan: Plan) -> dict[str, Any]:
+        given = {name: self._kwargs[name] for name in _TLS if name in self._kwargs}
+        if not plan.same_origin:
+            given.pop("server_hostname", None)
+            if not (plan.uri.secure and given.get("ssl")):
+                given.pop("ssl", None)
+        if plan.uri.secure:
+            given = {**tls_timeouts(self._options), "ssl": True, "server_hostname": plan.uri.host, **given}
+            if not given["ssl"]:
                 raise ValueError("ssl must not be None for a wss:// URI")
-        elif kwargs.get("ssl") is not None:
+            return given
+        if given.get("ssl") is not None:
             raise ValueError("ssl must be None for a ws:// URI")
-        if kwargs.get("sock") is None and "path" not in kwargs:
-            kwargs.setdefault("host", target.host)
-            kwargs.setdefault("port", target.port)
-        return kwargs
+        return given if plan.same_origin else {}
 
 
 class unix_connect(connect):
@@ -407,3 +501,29 @@ def tls_timeouts(options: Options) -> dict[str, float]:
     """
     timeouts = {"ssl_handshake_timeout": options.open_timeout, "ssl_shutdown_timeout": options.close_timeout}
     return {name: timeout for name, timeout in timeouts.items() if timeout}
+
+
+def _load_auth() -> ModuleType:
+    from twoway import auth  # few clients need it
+
+    return auth
+
+
+def _accept(plan: Plan, connection: ClientConnection) -> ClientConnection:
+    assert connection.response is not None
+    try:
+        plan.accept(connection.response)
+    except BaseException:  # the server is not the one that knows the password
+        connection.abort()
+        raise
+    return connection
+
+
+async def _shake_hands(connection: ClientConnection) -> ClientConnection:
+    try:
+        await connection.handshake()
+    except BaseException:  # refused, cancelled, or an argument that fits no header
+        connection.abort()
+        del connection  # as in `handshake`; no other frame of those that the exception passes may have it
+        raise
+    return connection

@@ -48,6 +48,24 @@ async def take_turn(attempt: Callable[[dict[str, Any]], Awaitable[_T]], argument
                     raise
 
 
+async def take_turn_at(key: object, attempt: Callable[[], Awaitable[_T]]) -> _T:
+    """
+    Connect when nobody else is connecting to the same place, where only a proxy knows its address.
+
+    Args:
+        key: Host and port.
+        attempt: Connects, and shakes hands.
+
+    Returns:
+        What ``attempt`` gives.
+
+    Spec:
+        RFC 6455 §4.1 item 2: each host name is then taken for a place of its own.
+    """
+    async with _lock(key):
+        return await attempt()
+
+
 def _lock(key: object) -> asyncio.Lock:
     locks = _locks.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
     return locks.setdefault(key, asyncio.Lock())

@@ -12,12 +12,13 @@ A WebSocket connection without I/O: bytes in, events out, and time is an argumen
 | `_checks` | what is wrong with an argument |
 | `_inbox` | messages that wait for the application |
 | `_facts`, `_settings` | what connections of all drivers tell, and take |
+| `_plan`, `_tunneling` | the connections of one attempt: redirects, credentials, proxies |
 | `_reconnect` | which failures to connect pass, and how long to wait |
 | `_admission` | how many connections a server takes |
 | `_routing` | dispatch by path |
 | `_shutdown` | what the shutdown of a server came to |
 | `_events` | what happens on a connection |
-| `_errors` | what users catch |
+| `_errors`, `_proxy_errors` | what users catch |
 | `testing` | two connected peers in memory |
 """
 
@@ -51,6 +52,15 @@ from ._facts import ConnectionFacts
 from ._inbox import Inbox, MaxQueue, check_marks, convert
 from ._messages import SharedMessage
 from ._options import ClientOptions, LoggerLike, MaxSize, Options, Origins, ServerOptions
+from ._plan import Plan, Planner, Source
+from ._proxy_errors import (
+    InvalidProxy,
+    InvalidProxyMessage,
+    InvalidProxyStatus,
+    ProxyError,
+    refused_by_socks,
+    unreachable,
+)
 from ._reconnect import (
     OWN_WISHES,
     Policy,
@@ -66,6 +76,7 @@ from ._server import ServerProtocol
 from ._settings import USER_AGENT, SlowConsumer, check_write_limit, make_settings
 from ._shutdown import ShutdownReport
 from ._state import TRANSITIONS, Cause, State, Trigger
+from ._tunneling import Tunneling
 
 __all__ = [
     "OWN_WISHES",
@@ -90,6 +101,9 @@ __all__ = [
     "InvalidMessage",
     "InvalidNegotiation",
     "InvalidOrigin",
+    "InvalidProxy",
+    "InvalidProxyMessage",
+    "InvalidProxyStatus",
     "InvalidState",
     "InvalidStatus",
     "InvalidURI",
@@ -100,9 +114,12 @@ __all__ = [
     "Options",
     "Origins",
     "PingAcknowledged",
+    "Plan",
+    "Planner",
     "Policy",
     "ProcessException",
     "Protocol",
+    "ProxyError",
     "Responder",
     "Retries",
     "RouterBase",
@@ -112,9 +129,11 @@ __all__ = [
     "SharedMessage",
     "ShutdownReport",
     "SlowConsumer",
+    "Source",
     "State",
     "TimerLate",
     "Trigger",
+    "Tunneling",
     "WebSocketException",
     "address_key",
     "backoff",
@@ -131,6 +150,8 @@ __all__ = [
     "process_exception",
     "read_retry_after",
     "read_uri",
+    "refused_by_socks",
+    "unreachable",
 ]
 
 for _name in __all__:

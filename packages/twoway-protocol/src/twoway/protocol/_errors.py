@@ -139,17 +139,20 @@ class InvalidStatus(InvalidHandshake):
 
     Attributes:
         response: What it answered, body included.
+        reason: Why there is no further attempt, after a redirect or a request for credentials; None if neither.
 
     Spec:
         RFC 6455 §4.1: any status but 101.
     """
 
-    def __init__(self, response: Response) -> None:
-        super().__init__(response)
+    def __init__(self, response: Response, reason: str | None = None) -> None:
+        super().__init__(response, reason)
         self.response = response
+        self.reason = reason
 
     def __str__(self) -> str:
-        return f"server rejected WebSocket connection: HTTP {self.response.status_code}"
+        line = f"server rejected WebSocket connection: HTTP {self.response.status_code}"
+        return line if self.reason is None else f"{line}; {self.reason}"
 
 
 class InvalidHeader(InvalidHandshake):
@@ -210,7 +213,7 @@ def convert_http_error(error: HTTPError) -> InvalidHandshake:
     kind = next((kind for source, kind in _KINDS if isinstance(error, source)), InvalidMessage)
     result: InvalidHandshake
     if isinstance(error, StatusError):
-        result = InvalidStatus(error.response)
+        result = InvalidStatus(error.response, getattr(error, "reason", None))  # those of `twoway.auth` have one
     elif isinstance(error, (HeaderError, UpgradeError)) and issubclass(kind, InvalidHeader):
         result = kind(error.name, error.value, str(error))
     else:

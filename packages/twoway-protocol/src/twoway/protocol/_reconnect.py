@@ -9,6 +9,7 @@ from twoway.frames import Record
 
 from ._checks import check_count, check_seconds
 from ._errors import InvalidHandshake, InvalidStatus
+from ._proxy_errors import InvalidProxyStatus, ProxyError
 from ._state import Cause
 
 #: Told what an exception means: None to try again, an exception to give up with.
@@ -63,8 +64,9 @@ def process_exception(exc: Exception) -> Exception | None:
     """
     Tell which failures to connect may pass by themselves.
 
-    These do: all of the operating system, timeouts and TLS included; a server that hangs up in the opening
-    handshake; HTTP status 429, 500, 502, 503 and 504.
+    These do: all of the operating system, timeouts and TLS included; a server or proxy that hangs up in the opening
+    handshake; HTTP status 429, 500, 502, 503 and 504 of either; a proxy that cannot be reached, or one for SOCKS that
+    cannot reach the server.
 
     Args:
         exc: Why an attempt failed.
@@ -74,8 +76,10 @@ def process_exception(exc: Exception) -> Exception | None:
     """
     if isinstance(exc, OSError):  # TimeoutError is one
         return None
-    if isinstance(exc, InvalidStatus):
+    if isinstance(exc, (InvalidStatus, InvalidProxyStatus)):
         return None if exc.response.status_code in _TRANSIENT else exc
+    if isinstance(exc, ProxyError) and exc.transient:
+        return None
     if isinstance(exc, InvalidHandshake) and _has_lost_connection(exc):
         return None
     return exc
@@ -88,7 +92,7 @@ def _has_lost_connection(exc: BaseException) -> bool:
 
 def read_retry_after(exc: BaseException | None) -> float:
     """
-    Read how long a server that refused asks to wait.
+    Read how long a server, or a proxy, that refused asks to wait.
 
     Args:
         exc: Why an attempt failed.
@@ -99,7 +103,7 @@ def read_retry_after(exc: BaseException | None) -> float:
     Spec:
         RFC 9110 §10.2.3.
     """
-    if not isinstance(exc, InvalidStatus):
+    if not isinstance(exc, (InvalidStatus, InvalidProxyStatus)):
         return 0.0
     values = exc.response.headers.get_all("Retry-After")
     if len(values) != 1 or not (values[0].isascii() and values[0].isdigit()):

@@ -5,6 +5,7 @@ WebSocket clients and servers for threads.
 |---|---|
 | `_client` | `connect`, `unix_connect` and `ClientConnection` |
 | `_dial` | addresses, TCP, Unix sockets and TLS, in a limited time |
+| `_proxy` | connecting through proxies |
 | `_reconnect` | connecting again |
 | `_turns` | one opening handshake at a time for each address |
 | `_server` | `serve`, `unix_serve`, `Server` and `ServerConnection` |
@@ -31,9 +32,13 @@ from twoway.protocol import (
     ConnectionClosedError,
     ConnectionClosedOK,
     InvalidHandshake,
+    InvalidProxy,
+    InvalidProxyMessage,
+    InvalidProxyStatus,
     InvalidState,
     InvalidStatus,
     InvalidURI,
+    ProxyError,
     ShutdownReport,
     State,
     WebSocketException,
@@ -60,12 +65,16 @@ __all__ = [
     "FrameError",
     "Headers",
     "InvalidHandshake",
+    "InvalidProxy",
+    "InvalidProxyMessage",
+    "InvalidProxyStatus",
     "InvalidState",
     "InvalidStatus",
     "InvalidURI",
     "PayloadTooBig",
     "Pong",
     "ProtocolError",
+    "ProxyError",
     "Request",
     "Response",
     "Router",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from os import PathLike, fsencode
 from socket import socket as Socket  # a name of its own beside the argument
@@ -15,15 +14,18 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from twoway.deflate import check_compression, enable_client_permessage_deflate
 from twoway.frames import DEFAULT_MAX_FRAGMENTS, DEFAULT_MAX_SIZE, ClientExtensionFactory
-from twoway.http import HeadersLike
+from twoway.http import HeadersLike, Proxy, ProxyLike
 from twoway.protocol import (
     USER_AGENT,
     Cause,
     ClientOptions,
     ClientProtocol,
+    InvalidStatus,
     LoggerLike,
     MaxQueue,
     MaxSize,
+    Plan,
+    Planner,
     Policy,
     ProcessException,
     SlowConsumer,
@@ -35,7 +37,7 @@ from twoway.protocol import (
 )
 
 from ._connection import Connection
-from ._dial import dial, dial_unix, prepare, resolve, start_tls
+from ._dial import dial, dial_unix, in_time, prepare, resolve, start_tls
 from ._io import io_thread
 from ._logging import late_logger
 from ._reconnect import Reconnections
@@ -45,7 +47,15 @@ from ._waiting import Deadline
 
 if TYPE_CHECKING:
     from ssl import SSLContext
+    from types import ModuleType
 
+    from twoway.auth import AuthLike, CookieJarLike, RedirectsLike
+
+    #: Credentials, or a function that gives them for each attempt.
+    AuthSource: TypeAlias = AuthLike | Callable[[], AuthLike | None]
+
+#: A way to an address: what is to be waited for in turn, and a function that gives a socket, and TLS to a proxy.
+_Way: TypeAlias = tuple[Any, Callable[[], tuple[Socket, TLS | None]]]
 #: Headers, or a function that gives them for each attempt.
 HeadersSource: TypeAlias = HeadersLike | Callable[[], HeadersLike]
 
@@ -156,6 +166,19 @@ class connect:
         compression: ``"deflate"`` adds permessage-deflate to ``extensions``, unless they have it; None does not.
         additional_headers: Further headers of the request, or a function that gives them, called for each attempt.
         user_agent_header: Value of the ``User-Agent`` header; None for none.
+        auth: Credentials of ``twoway.auth``, or a pair of user name and password, or a function that gives one of
+            these or None, called for each attempt; None takes those in ``uri``.
+        redirects: Which redirects to follow: a policy, ``twoway.auth.Redirects``; True for the usual one; False or
+            None for none.
+        cookies: Cookie jar, such as ``http.cookiejar.CookieJar()``, asked and filled in each handshake; None for
+            no cookies.
+        proxy: URL of a proxy for HTTP or SOCKS, or a ``twoway.http.Proxy``, or a function that gives one or None for
+            the parts of a URI; True takes the settings of the environment or the system, but for this machine; None
+            connects directly.
+        proxy_headers: Headers for an HTTP proxy, or a function that gives them, called for each tunnel.
+        proxy_auth: Credentials for an HTTP proxy, as ``auth``; None takes those in its URL.
+        proxy_ssl: TLS context for an ``https`` proxy; None takes the default one.
+        proxy_server_hostname: Name that the certificate of an ``https`` proxy must have; None takes its host.
         process_exception: Called with the failure of an attempt when iterating; gives None to try again, or the
             exception to raise. Only this and the next two arguments are about iterating.
         reconnect_delays: Called for an iterator of times to wait between attempts, again after each connection that
@@ -168,7 +191,8 @@ class connect:
             logged.
         serialize_connecting: Whether to wait while another connection, made with this option in this process, is
             in its opening handshake with the same address and port; this counts against ``open_timeout``.
-        open_timeout: For all until the connection is open: TCP, TLS, handshake; seconds, None for no limit.
+        open_timeout: For all until the connection is open: proxy, TCP, TLS, handshake, redirects; seconds, None for no
+            limit.
         ping_interval: From one keepalive ping to the next; seconds, None for no pings.
         ping_timeout: From a ping to a sign of life; seconds, None to wait for ever.
         close_timeout: For all that comes after the first Close frame; seconds, None for no limit.
@@ -182,18 +206,22 @@ class connect:
             or ``"close"`` the connection with 1008.
         logger: Gets what happens; None takes the logger ``twoway.client``.
         create_connection: Makes the connection; None takes `ClientConnection`.
-        ssl: TLS context; None and True take the default one for ``wss://``.
-        server_hostname: Name that the certificate must have; None takes the host of the URI.
+        ssl: TLS context for servers; None and True take the default one for ``wss://``.
+        server_hostname: Name that the certificate must have; None takes the host of the URI. This one, and ``host``
+            and ``port``, do not count after a redirect to another origin.
         sock: A connected socket to use; closed at the end, and good for one connection.
-        host: Where to connect instead of the host of the URI, which still is what the ``Host`` header and the
-            certificate must name.
+        host: Where to connect, or what to ask a proxy for, instead of the host of the URI, which still is what the
+            ``Host`` header and the certificate must name.
         port: Where to connect instead of the port of the URI.
-        local_addr: Where to connect from, host and port; None leaves that to the system.
+        local_addr: Where to connect from, to the server or a proxy, host and port; None leaves that to the system.
         family: Of the addresses to connect to, as in ``socket``; 0 for any.
 
     Raises:
         InvalidURI: ``uri`` is not a WebSocket URI; a caller's bug.
+        InvalidProxy: The setting of a proxy cannot be used; a user's mistake.
         InvalidHandshake: The server refused, or answered something that is not the handshake.
+        ProxyError: The proxy could not be reached, refused, or broke a rule.
+        ImportError: The proxy is for SOCKS, and ``python-socks`` is not installed.
         OSError: The TCP or TLS connection could not be made.
         TimeoutError: ``open_timeout`` has passed.
         TypeError: An argument has the wrong type; a caller's bug.
@@ -202,6 +230,9 @@ class connect:
     Spec:
         RFC 6455 §4.1, §7.2.3.
     """
+
+    _path: str | bytes | PathLike[str] | None = None  # set by `unix_connect`, before it comes here
+    _fixed: Literal["path"] | None = None
 
     def __init__(
         self,
@@ -213,6 +244,14 @@ class connect:
         compression: str | None = "deflate",
         additional_headers: HeadersSource | None = None,
         user_agent_header: str | None = USER_AGENT,
+        auth: AuthSource | None = None,
+        redirects: RedirectsLike = True,
+        cookies: CookieJarLike | None = None,
+        proxy: ProxyLike = True,
+        proxy_headers: HeadersSource | None = None,
+        proxy_auth: AuthSource | None = None,
+        proxy_ssl: SSLContext | None = None,
+        proxy_server_hostname: str | None = None,
         process_exception: ProcessException = process_exception,
         reconnect_delays: Callable[[], Iterator[float]] = backoff,
         max_attempts: int | None = None,
@@ -249,7 +288,6 @@ class connect:
             origin=origin,
             extensions=tuple(extensions or ()),
             subprotocols=subprotocols or (),
-            additional_headers=() if callable(additional_headers) else additional_headers or (),
             user_agent_header=user_agent_header,
             open_timeout=open_timeout,
             ping_interval=ping_interval,
@@ -270,7 +308,22 @@ class connect:
             slow_consumer=slow_consumer,
             logger=self._logger,
         )
-        self._headers = additional_headers if callable(additional_headers) else None
+        self._planner = Planner(
+            self._target,
+            self._options,
+            additional_headers=additional_headers,
+            auth=auth,
+            redirects=redirects,
+            cookies=cookies,
+            proxy=proxy,
+            proxy_headers=proxy_headers,
+            proxy_auth=proxy_auth,
+            fixed="sock" if sock is not None else self._fixed,
+            load=_load_auth,
+            logger=self._logger,
+        )
+        self._proxy_ssl = proxy_ssl
+        self._proxy_server_hostname = proxy_server_hostname
         self._policy = Policy(process_exception, reconnect_delays, max_attempts)
         if on_state is not None and not callable(on_state):
             raise TypeError(f"on_state must be callable or None, not {type(on_state).__name__}")
@@ -281,10 +334,10 @@ class connect:
         if ssl is not None and not ssl:  # what people try to have no certificates verified
             raise ValueError("ssl must not be False for a wss:// URI")
         self._ssl = ssl
-        self._server_hostname = server_hostname or self._target.host
+        self._server_hostname = server_hostname
         self._sock = sock
-        self._address = (host or self._target.host, port or self._target.port)
-        self._path: str | bytes | PathLike[str] | None = None
+        self._host = host
+        self._port = port
         self._local_addr = local_addr
         self._family = family
         self._mutex = Lock()
@@ -298,7 +351,7 @@ class connect:
             A new, open connection.
 
         Raises:
-            InvalidHandshake: The server refused, or answered something that is not the handshake.
+            InvalidHandshake: The server or a proxy refused, or answered something that is not the handshake.
             OSError: The TCP or TLS connection could not be made.
             TimeoutError: ``open_timeout`` has passed.
         """
@@ -377,45 +430,81 @@ class connect:
 
     def _connect_in_time(self) -> ClientConnection:
         deadline = Deadline(self._options.open_timeout)
+        plan = None
         try:
-            return self._open(deadline)
+            plan = Plan(self._planner, self._planner.ask("additional_headers"), self._planner.ask("auth"))
+            return self._follow(plan, deadline)
         except Exception as exc:
             if deadline.left() != 0:
                 raise
-            raise TimeoutError(f"opening handshake with {self._place} timed out") from exc
+            place = self._place if plan is None else plan.place
+            raise TimeoutError(f"opening handshake with {place} timed out") from exc
 
-    def _open(self, deadline: Deadline) -> ClientConnection:
-        options = self._options if self._headers is None else replace(self._options, additional_headers=self._headers())
+    def _follow(self, plan: Plan, deadline: Deadline) -> ClientConnection:
+        """Connect as often as redirects and challenges want."""
+        while True:
+            try:
+                connection = self._open(plan, deadline)
+            except InvalidStatus as exc:
+                plan.refuse(exc)
+            else:
+                return _accept(plan, connection)
+
+    def _open(self, plan: Plan, deadline: Deadline) -> ClientConnection:
         errors: list[OSError] = []
-        for address, make_socket in self._ways(deadline):
+        for address, make_line in self._ways(plan, deadline):
             with take_turn(address if self._serialize else None, deadline):
                 try:
-                    sock = make_socket()
+                    line = make_line()
                 except OSError as exc:
                     if deadline.left() == 0:
                         raise
                     errors.append(exc)
                     continue
-                return self._open_on(sock, options, deadline)
+                return self._open_on(*line, plan, deadline)
         try:
             raise _join(errors)
         finally:
             errors.clear()  # else the exception would keep itself through its traceback
 
-    def _ways(self, deadline: Deadline) -> list[tuple[Any, Callable[[], Socket]]]:
+    def _ways(self, plan: Plan, deadline: Deadline) -> list[_Way]:
         """Give the addresses to try, and how."""
         if self._sock is not None:
             sock = self._sock
-            return [(sock.getpeername(), lambda: _adopt(sock))]
+            return [(sock.getpeername(), lambda: (_adopt(sock), None))]
         if self._path is not None:
-            return [(fsencode(self._path), partial(dial_unix, self._path, deadline))]
-        found = resolve(*self._address, self._family, deadline)
-        return [(one[4], partial(dial, one, self._local_addr, deadline)) for one in found]
+            path = self._path
+            return [(fsencode(path), lambda: (dial_unix(path, deadline), None))]
+        proxy = in_time(plan.find_proxy, deadline) if plan.may_block else plan.find_proxy()
+        if proxy is not None:  # RFC 6455 §4.1 item 2: what only a proxy can resolve is a place of its own
+            return [((plan.uri.host, plan.uri.port), partial(self._open_through_proxy, plan, proxy, deadline))]
+        return [self._way(one, deadline) for one in resolve(*self._address(plan), self._family, deadline)]
 
-    def _open_on(self, sock: Socket, options: ClientOptions, deadline: Deadline) -> ClientConnection:
+    def _way(self, address: tuple[Any, ...], deadline: Deadline) -> _Way:
+        return address[4], lambda: (dial(address, self._local_addr, deadline), None)
+
+    def _address(self, plan: Plan) -> tuple[str, int]:
+        """Give host and port to connect to; other ones than those of the URI are for the first origin only."""
+        host, port = (self._host, self._port) if plan.same_origin else (None, None)
+        return host or plan.uri.host, port or plan.uri.port
+
+    def _open_through_proxy(self, plan: Plan, proxy: Proxy, deadline: Deadline) -> tuple[Socket, TLS | None]:
+        from ._proxy import open_socks, open_tunnel, reach  # few clients have a proxy
+
+        dial_proxy = partial(reach, proxy, self._local_addr, self._family, deadline)
+        host, port = self._address(plan)
+        if proxy.is_socks:
+            return open_socks((host, port), proxy, dial_proxy, deadline), None
+        tls = None
+        if proxy.scheme == "https":
+            tls = self._proxy_ssl or _default_context(), self._proxy_server_hostname or proxy.host
+        tunneling = plan.tunnel(host, port, self._planner.ask("proxy_headers"), self._planner.ask("proxy_auth"))
+        return open_tunnel(tunneling, proxy, dial_proxy, tls, deadline)
+
+    def _open_on(self, sock: Socket, over: TLS | None, plan: Plan, deadline: Deadline) -> ClientConnection:
         try:
-            tls = self._start_tls(sock, deadline)
-            protocol = ClientProtocol(self._target, late_logger(options), monotonic())
+            tls = self._start_tls(sock, over, plan, deadline)
+            protocol = ClientProtocol(plan.uri, late_logger(plan.options), monotonic())
             connection = self._make(protocol, sock, tls, io_thread(), **self._settings)
         except BaseException:
             sock.close()
@@ -428,14 +517,13 @@ class connect:
             raise
         return connection
 
-    def _start_tls(self, sock: Socket, deadline: Deadline) -> TLS | None:
-        if not self._target.secure:
-            return None
+    def _start_tls(self, sock: Socket, over: TLS | None, plan: Plan, deadline: Deadline) -> TLS | None:
+        if not plan.uri.secure:
+            return over
         if self._ssl is None or self._ssl is True:
-            from ssl import create_default_context  # reads all the certificates of authorities
-
-            self._ssl = create_default_context()
-        return start_tls(sock, self._ssl, self._server_hostname, deadline)
+            self._ssl = _default_context()
+        name = self._server_hostname if plan.same_origin else None
+        return start_tls(sock, self._ssl, name or plan.uri.host, deadline, over)
 
     def _tell(self, state: str, exc: BaseException | None) -> None:
         """Tell the state to whoever wants to know; no error of theirs ends a connection."""
@@ -476,8 +564,9 @@ class unix_connect(connect):
             uri = "ws://localhost/" if kwargs.get("ssl") is None else "wss://localhost/"
         if (path is None) is (kwargs.get("sock") is None):
             raise ValueError("path must be given, or else sock")
-        super().__init__(uri, **kwargs)
         self._path = path
+        self._fixed = "path"
+        super().__init__(uri, **kwargs)
 
 
 def _adopt(sock: Socket) -> Socket:
@@ -492,3 +581,25 @@ def _join(errors: list[OSError]) -> OSError:
     numbers = {error.errno for error in errors}
     text = "; ".join(error.strerror or str(error) for error in errors)
     return OSError(numbers.pop(), text) if len(numbers) == 1 else OSError(text)
+
+
+def _default_context() -> SSLContext:
+    from ssl import create_default_context  # reads all the certificates of authorities
+
+    return create_default_context()
+
+
+def _load_auth() -> ModuleType:
+    from twoway import auth  # few clients need it
+
+    return auth
+
+
+def _accept(plan: Plan, connection: ClientConnection) -> ClientConnection:
+    assert connection.response is not None
+    try:
+        plan.accept(connection.response)
+    except BaseException:  # the server is not the one that knows the password
+        connection.abort()
+        raise
+    return connection
