@@ -123,7 +123,7 @@ class Connection(Watched, ConnectionFacts):
         sock.setblocking(bool(_NOW))
         self.logger = logger
         self.applied = 0
-        self.entry = None
+        self.entry: list[object] | None = None
         self._tls = tls
         self._io = io
         self._id: UUID | None = None

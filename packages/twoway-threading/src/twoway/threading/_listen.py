@@ -53,7 +53,7 @@ class Listener(Watched):
     ) -> None:
         self.socket = sock
         self.applied = 0
-        self.entry = None
+        self.entry: list[object] | None = None
         self.serving = False
         self.closing = False
         self._accepted = accepted

@@ -33,6 +33,10 @@ class TLS:
 
     __slots__ = ("_incoming", "_outgoing", "_over", "_unsent", "eof", "established", "object")
 
+    object: ssl.SSLObject
+    established: bool
+    eof: bool
+
     def __init__(
         self,
         context: ssl.SSLContext,
