@@ -9,6 +9,7 @@ WebSocket clients and servers for asyncio.
 | `_turns` | one opening handshake at a time for each address |
 | `_server` | `serve`, `unix_serve`, `Server` and `ServerConnection` |
 | `_shutdown` | what `Server.shutdown` does |
+| `_auth` | servers that ask who a client is |
 | `_broadcast` | one message to many connections |
 | `_router` | dispatch by path |
 | `_connection` | what both sides have in common, on an asyncio transport |
@@ -41,6 +42,7 @@ from twoway.protocol import (
     process_exception,
 )
 
+from ._auth import Authentication, basic_auth, digest_auth
 from ._broadcast import broadcast
 from ._client import ClientConnection, connect, unix_connect
 from ._connection import Connection
@@ -48,6 +50,7 @@ from ._router import Router, route, unix_route
 from ._server import Server, ServerConnection, serve, unix_serve
 
 __all__ = [
+    "Authentication",
     "Cause",
     "ClientConnection",
     "CloseCode",
@@ -77,8 +80,10 @@ __all__ = [
     "State",
     "WebSocketException",
     "backoff",
+    "basic_auth",
     "broadcast",
     "connect",
+    "digest_auth",
     "process_exception",
     "route",
     "serve",
@@ -88,13 +93,16 @@ __all__ = [
 ]
 
 for _object in (
+    Authentication,
     broadcast,
     ClientConnection,
     Connection,
     Router,
     Server,
     ServerConnection,
+    basic_auth,
     connect,
+    digest_auth,
     route,
     serve,
     unix_connect,

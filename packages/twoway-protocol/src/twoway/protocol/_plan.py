@@ -103,7 +103,8 @@ class Planner:
             self.options = replace(self.options, additional_headers=values["additional_headers"])
             values["additional_headers"] = None
         if self.needs_auth(values["auth"]) or not (self.redirects is None or isinstance(self.redirects, bool)):
-            self.make_attempts(self.options, values["auth"])
+            # Not with the credentials themselves, which would give away the nonce that they remember.
+            self.make_attempts(self.options, None if values["auth"] is None else self.load().BasicAuth("", ""))
         if values["proxy_headers"] is not None:
             probe = Proxy("http", "localhost", 80)
             self.make_tunneling(probe, "localhost:80", values["proxy_headers"], None).begin()

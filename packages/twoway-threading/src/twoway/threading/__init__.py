@@ -12,6 +12,7 @@ WebSocket clients and servers for threads.
 | `_listen` | listening sockets |
 | `_workers` | the threads of handlers |
 | `_shutdown` | what `Server.shutdown` does |
+| `_auth` | servers that ask who a client is |
 | `_broadcast` | one message to many connections |
 | `_router` | dispatch by path |
 | `_connection` | what both sides have in common, on a socket |
@@ -46,6 +47,7 @@ from twoway.protocol import (
     process_exception,
 )
 
+from ._auth import Authentication, basic_auth, digest_auth
 from ._broadcast import broadcast
 from ._client import ClientConnection, connect, unix_connect
 from ._connection import Connection
@@ -54,6 +56,7 @@ from ._router import Router, route, unix_route
 from ._server import Server, ServerConnection, serve, unix_serve
 
 __all__ = [
+    "Authentication",
     "Cause",
     "ClientConnection",
     "CloseCode",
@@ -84,8 +87,10 @@ __all__ = [
     "State",
     "WebSocketException",
     "backoff",
+    "basic_auth",
     "broadcast",
     "connect",
+    "digest_auth",
     "process_exception",
     "route",
     "serve",
@@ -95,6 +100,7 @@ __all__ = [
 ]
 
 for _object in (
+    Authentication,
     broadcast,
     ClientConnection,
     Connection,
@@ -102,7 +108,9 @@ for _object in (
     Router,
     Server,
     ServerConnection,
+    basic_auth,
     connect,
+    digest_auth,
     route,
     serve,
     unix_connect,
