@@ -3,59 +3,46 @@
 #include "arguments.h"
 #include "view.h"
 
-#define BLOCK 64
 #define HIGH_BITS UINT64_C(0x8080808080808080)
 
-/* Plain loops over words of a fixed number: compilers turn them into vector instructions by themselves. */
+/* XOR whole words and give all of them or-ed. So plain a loop is turned into vector instructions by every compiler. */
+static inline uint64_t mask_words(
+    uint8_t *restrict out, const uint8_t *restrict data, size_t words, const uint8_t key[KEY_SIZE]
+)
+{
+    uint64_t pattern, word, seen = 0;
+    memcpy(&pattern, key, KEY_SIZE);
+    memcpy((uint8_t *)&pattern + KEY_SIZE, key, KEY_SIZE);
+    for (size_t i = 0; i < words; i++) {
+        memcpy(&word, data + 8 * i, 8);
+        word ^= pattern;
+        seen |= word;
+        memcpy(out + 8 * i, &word, 8);
+    }
+    return seen;
+}
+
+static inline uint64_t mask_rest(uint8_t *out, const uint8_t *data, size_t size, const uint8_t key[KEY_SIZE])
+{
+    uint64_t seen = 0;
+    for (size_t i = size & ~(size_t)7; i < size; i++) {
+        uint8_t octet = data[i] ^ key[i % KEY_SIZE];
+        seen |= octet;
+        out[i] = octet;
+    }
+    return seen;
+}
+
 void mask_copy(uint8_t *out, const uint8_t *data, size_t size, const uint8_t key[KEY_SIZE])
 {
-    uint64_t words[BLOCK / 8], pattern;
-    memcpy(&pattern, key, 4);
-    memcpy((char *)&pattern + 4, key, 4);
-    for (; size >= BLOCK; size -= BLOCK, data += BLOCK, out += BLOCK) {
-        memcpy(words, data, BLOCK);
-        for (size_t i = 0; i < BLOCK / 8; i++) {
-            words[i] ^= pattern;
-        }
-        memcpy(out, words, BLOCK);
-    }
-    for (; size >= 8; size -= 8, data += 8, out += 8) {
-        memcpy(words, data, 8);
-        words[0] ^= pattern;
-        memcpy(out, words, 8);
-    }
-    for (size_t i = 0; i < size; i++) {
-        out[i] = data[i] ^ key[i % KEY_SIZE];
-    }
+    mask_words(out, data, size / 8, key);
+    mask_rest(out, data, size, key);
 }
 
 bool mask_copy_ascii(uint8_t *out, const uint8_t *data, size_t size, const uint8_t key[KEY_SIZE])
 {
-    uint64_t words[BLOCK / 8], pattern, seen[BLOCK / 8] = {0};
-    memcpy(&pattern, key, 4);
-    memcpy((char *)&pattern + 4, key, 4);
-    for (; size >= BLOCK; size -= BLOCK, data += BLOCK, out += BLOCK) {
-        memcpy(words, data, BLOCK);
-        for (size_t i = 0; i < BLOCK / 8; i++) {
-            words[i] ^= pattern;
-            seen[i] |= words[i];
-        }
-        memcpy(out, words, BLOCK);
-    }
-    for (; size >= 8; size -= 8, data += 8, out += 8) {
-        memcpy(words, data, 8);
-        words[0] ^= pattern;
-        seen[0] |= words[0];
-        memcpy(out, words, 8);
-    }
-    for (size_t i = 0; i < size; i++) {
-        out[i] = data[i] ^ key[i % KEY_SIZE];
-        seen[1] |= (uint64_t)out[i];
-    }
-    for (size_t i = 1; i < BLOCK / 8; i++) {
-        seen[0] |= seen[i];
-    }
-    return !(seen[0] & HIGH_BITS);
+    uint64_t seen = mask_words(out, data, size / 8, key);
+    return !((seen | mask_rest(out, data, size, key)) & HIGH_BITS);
 }
 
 void mask_turn(uint8_t key[KEY_SIZE], uint64_t size)

@@ -4,7 +4,7 @@
 
 #include "state.h"
 
-/* XOR `size` bytes into `out`, which may be the source itself but not overlap it otherwise. */
+/* XOR `size` bytes into `out`, which must not overlap them. */
 void mask_copy(uint8_t *out, const uint8_t *data, size_t size, const uint8_t key[KEY_SIZE]);
 
 /* The same, and tell whether the result is ASCII only. */
