@@ -77,9 +77,11 @@ def test_who_knows_the_password_comes_in(serving, guard, scheme, user, way):
     ],
 )
 def test_others_do_not(serving, guard, auth, reason):
-    with serving(name, process_request=guard("chat", USERS)) as (_, uri):
-        with pytest.raises(InvalidStatus, match=rf"rejected WebSocket connection: HTTP 401; .*{reason}") as excinfo:
-            ask(uri, auth=auth)
+    with (
+        serving(name, process_request=guard("chat", USERS)) as (_, uri),
+        pytest.raises(InvalidStatus, match=rf"rejected WebSocket connection: HTTP 401; .*{reason}") as excinfo,
+    ):
+        ask(uri, auth=auth)
     error = excinfo.value
     assert isinstance(error.__cause__, AuthError)
     assert 'realm="chat"' in error.response.headers.get_all("WWW-Authenticate")[0]
@@ -110,9 +112,11 @@ def test_a_function_that_fails_lets_nobody_in(serving, caplog):
     def check(user, password):
         raise RuntimeError
 
-    with serving(name, process_request=basic_auth(check_credentials=check)) as (_, uri):
-        with pytest.raises(InvalidStatus, match="500"):
-            ask(uri, auth=("ada", "x"))
+    with (
+        serving(name, process_request=basic_auth(check_credentials=check)) as (_, uri),
+        pytest.raises(InvalidStatus, match="500"),
+    ):
+        ask(uri, auth=("ada", "x"))
 
 
 def test_each_route_has_its_users(scheme, guard):
@@ -146,9 +150,11 @@ def test_a_server_that_does_not_know_the_password_is_found_out(serving):
             info = response.headers["Authentication-Info"]
             response.headers["Authentication-Info"] = info.replace('rspauth="', 'rspauth="0')
 
-    with serving(name, process_request=guard, process_response=lie) as (_, uri):
-        with pytest.raises(InvalidHandshake, match="Authentication-Info") as excinfo:
-            ask(uri, auth=USERS[0])
+    with (
+        serving(name, process_request=guard, process_response=lie) as (_, uri),
+        pytest.raises(InvalidHandshake, match="Authentication-Info") as excinfo,
+    ):
+        ask(uri, auth=USERS[0])
     assert process_exception(excinfo.value) is excinfo.value
 
 
@@ -370,9 +376,11 @@ def test_all_attempts_have_one_time_limit(wire):
         stream.write(b"\r\n" if len(requests) < 2 else b"")
         stream.read()
 
-    with wire.server(counted(refuse, requests)) as uri:
-        with pytest.raises(TimeoutError, match="opening handshake with localhost:[0-9]+ timed out"):
-            ask(uri, auth=("ada", "x"), open_timeout=0.4)
+    with (
+        wire.server(counted(refuse, requests)) as uri,
+        pytest.raises(TimeoutError, match="opening handshake with localhost:[0-9]+ timed out"),
+    ):
+        ask(uri, auth=("ada", "x"), open_timeout=0.4)
     assert len(requests) == 2
 
 

@@ -75,9 +75,11 @@ def test_cookies_of_a_refusal_are_kept(serving):
         response.headers["Set-Cookie"] = "a=1"
         return response
 
-    with serving(tell, process_request=process_request) as (_, uri):
-        with pytest.raises(InvalidStatus, match="HTTP 403$"):
-            ask(uri, cookies=jar)
+    with (
+        serving(tell, process_request=process_request) as (_, uri),
+        pytest.raises(InvalidStatus, match="HTTP 403$"),
+    ):
+        ask(uri, cookies=jar)
     assert [cookie.name for cookie in jar] == ["a"]
 
 

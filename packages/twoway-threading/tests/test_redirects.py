@@ -252,9 +252,11 @@ def test_reconnecting_begins_at_the_first_address(serving):
 def test_a_redirect_to_where_nobody_is(serving):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with serving(tell, process_request=table({"/": f"ws://127.0.0.1:{port}/"})) as (_, uri):
-        with pytest.raises(OSError) as excinfo:
-            ask(uri)
+    with (
+        serving(tell, process_request=table({"/": f"ws://127.0.0.1:{port}/"})) as (_, uri),
+        pytest.raises(OSError) as excinfo,
+    ):
+        ask(uri)
     assert process_exception(excinfo.value) is None
 
 

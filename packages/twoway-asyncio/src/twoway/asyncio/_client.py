@@ -305,6 +305,7 @@ class connect:
             load=_load_auth,
             logger=self._logger,
         )
+        self._context: SSLContext | None = None  # the default one, since it is needed
         self._proxy_ssl = proxy_ssl
         self._proxy_server_hostname = proxy_server_hostname
         self._policy = Policy(process_exception, reconnect_delays, max_attempts)
@@ -412,7 +413,7 @@ class connect:
             local_addr = to_proxy.get("local_addr")
             return await _shake_hands(await open_socks(new_connection, (host, port), proxy, local_addr, tls))
         if proxy.scheme == "https":
-            to_proxy["ssl"] = self._proxy_ssl or True
+            to_proxy["ssl"] = self._proxy_ssl or self._default_context()
             to_proxy["server_hostname"] = self._proxy_server_hostname or proxy.host
             to_proxy.update(tls_timeouts(self._options))
         tunneling = plan.tunnel(host, port, await self._ask("proxy_headers"), await self._ask("proxy_auth"))
@@ -443,6 +444,14 @@ class connect:
             arguments["host"], arguments["port"] = self._address(plan)
         return {**arguments, **self._tls_arguments(plan)}
 
+    def _default_context(self) -> SSLContext:
+        """Make the context that asyncio would make for each connection; it reads the certificates of authorities."""
+        if self._context is None:
+            from ssl import create_default_context
+
+            self._context = create_default_context()
+        return self._context
+
     def _address(self, plan: Plan) -> tuple[Any, Any]:
         """Give host and port to connect to; other ones than those of the URI are for the first origin only."""
         given = self._kwargs if plan.same_origin else {}
@@ -458,6 +467,8 @@ class connect:
             given = {**tls_timeouts(self._options), "ssl": True, "server_hostname": plan.uri.host, **given}
             if not given["ssl"]:
                 raise ValueError("ssl must not be None for a wss:// URI")
+            if given["ssl"] is True:
+                given["ssl"] = self._default_context()
             return given
         if given.get("ssl") is not None:
             raise ValueError("ssl must be None for a ws:// URI")

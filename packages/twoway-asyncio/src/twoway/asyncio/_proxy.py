@@ -155,10 +155,6 @@ async def _start_tls(transport: asyncio.Transport, relay: Relay, tls: dict[str, 
     """Shake hands with the server; the protocol is that of the proxy still, for nobody makes the new one known."""
     arguments = dict(tls)
     context = arguments.pop("ssl")
-    if context is True:
-        from ssl import create_default_context
-
-        context = create_default_context()
     if transport.get_extra_info("ssl_object") is not None:
         _mend(transport)
     secured = await asyncio.get_running_loop().start_tls(transport, relay, context, **arguments)

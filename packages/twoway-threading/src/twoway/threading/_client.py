@@ -497,7 +497,8 @@ class connect:
             return open_socks((host, port), proxy, dial_proxy, deadline), None
         tls = None
         if proxy.scheme == "https":
-            tls = self._proxy_ssl or _default_context(), self._proxy_server_hostname or proxy.host
+            self._proxy_ssl = self._proxy_ssl or _default_context()
+            tls = self._proxy_ssl, self._proxy_server_hostname or proxy.host
         tunneling = plan.tunnel(host, port, self._planner.ask("proxy_headers"), self._planner.ask("proxy_auth"))
         return open_tunnel(tunneling, proxy, dial_proxy, tls, deadline)
 
