@@ -25,8 +25,8 @@ README = Path("README.md")
 BEGIN, END = "<!-- features: tools/feature_matrix.py -->", "<!-- /features -->"
 ASYNCIO, SANS_IO, THREADING = COLUMNS = ("asyncio", "Sans-I/O", "threading")
 
-#: What stands in a cell without tests: the feature is to come, or makes no sense there.
-PLANNED, NO_SENSE = "planned", "–"
+#: What stands in a cell without tests: the feature makes no sense there.
+NO_SENSE = "–"
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,6 @@ class Row:
 def _io(name: str) -> Row:
     """Return a feature that needs I/O, so that only drivers can have it."""
     return Row(name, sans_io=NO_SENSE)
-
-
-def _planned(name: str, sans_io: str = NO_SENSE) -> Row:
-    return Row(name, asyncio=PLANNED, sans_io=sans_io, threading=PLANNED)
 
 
 SECTIONS = {
@@ -111,8 +107,8 @@ SECTIONS = {
         Row("set the Server header"),
         Row("alter request and response of the handshake"),
         Row("answer with an HTTP response"),
-        _planned("HTTP Basic authentication"),
-        _planned("HTTP Digest authentication"),
+        Row("HTTP Basic authentication"),
+        Row("HTTP Digest authentication"),
         _io("a handler for each path"),
         Row("broadcast"),
         _io("skip or close slow receivers of a broadcast"),
@@ -128,10 +124,11 @@ SECTIONS = {
         Row("set the Origin and User-Agent headers"),
         Row("alter the request, see the response"),
         Row("internationalised addresses"),
-        _planned("HTTP Basic, Digest and Bearer authentication"),
-        _planned("follow redirects"),
-        _planned("HTTP and HTTPS proxies"),
-        _planned("SOCKS proxies"),
+        Row("HTTP Basic, Digest and Bearer authentication"),
+        Row("follow redirects"),
+        Row("keep cookies"),
+        Row("HTTP and HTTPS proxies"),
+        _io("SOCKS proxies"),
     ],
 }
 
@@ -140,7 +137,7 @@ INTRODUCTION = """\
 
 Written by `tools/feature_matrix.py` from the marks of the tests; a claim without a test fails the build.
 A number says how many test functions prove the row, many of them with several sets of parameters.
-*planned* is not there yet, and – is what makes no sense without I/O.
+– is what makes no sense without I/O.
 """
 
 

@@ -79,7 +79,7 @@ def test_what_is_no_test_proves_nothing(collected):
     [
         ('"no such thing"', "there is no feature 'no such thing'"),
         ('"logging", "gevent"', "needs one of the columns asyncio, Sans-I/O, threading, not 'gevent'"),
-        ('"SOCKS proxies", "threading"', "'SOCKS proxies' is 'planned' for threading; claim it, or mark no test"),
+        ('"SOCKS proxies", "Sans-I/O"', "'SOCKS proxies' is '–' for Sans-I/O; claim it, or mark no test"),
         ('"graceful shutdown", "Sans-I/O"', "'graceful shutdown' is '–' for Sans-I/O; claim it, or mark no test"),
     ],
 )
@@ -101,4 +101,4 @@ def test_a_row_counts_its_tests_and_names_them(matrix):
     page = matrix.render(marks)
     assert "\n| send pings | no test | 2 | no test |\n" in page
     assert "\n<dd>Sans-I/O: <code>path</code> b</dd>\n" in page
-    assert "\n| SOCKS proxies | planned | – | planned |\n" in page
+    assert "\n| SOCKS proxies | no test | – | no test |\n" in page

@@ -231,7 +231,7 @@ async def test_what_netrc_has(serving, guard, tmp_path):
         assert await ask(uri, auth=netrc_auth("localhost", path)) == "ada"
 
 
-@pytest.mark.feature("automatic reconnection")
+@pytest.mark.feature("reconnect automatically")
 async def test_a_token_is_asked_for_with_each_attempt(serving):
     tokens = iter("abc")
     seen = []

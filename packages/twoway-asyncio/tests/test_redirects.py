@@ -242,7 +242,7 @@ async def test_a_unix_socket_serves_one_origin(tmp_path):
             await unix_connect(path, "ws://localhost/away")
 
 
-@pytest.mark.feature("automatic reconnection")
+@pytest.mark.feature("reconnect automatically")
 async def test_reconnecting_begins_at_the_first_address(serving):
     seen = []
     async with serving(tell, process_request=table({"/": "/there"}, seen)) as (_, uri):

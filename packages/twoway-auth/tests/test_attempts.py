@@ -82,6 +82,7 @@ def test_other_answers(uri, status):
     assert caught.value.response is response
 
 
+@pytest.mark.feature("follow redirects")
 @pytest.mark.parametrize(
     "location",
     ["wss://example.com/", "ws://example.com:81/", "ws://other.example/", "ws://www.example.com/", "//example.com./"],
@@ -157,6 +158,7 @@ def failure(plan, redirect, *locations) -> RedirectError:
     return caught.value
 
 
+@pytest.mark.feature("follow redirects")
 def test_loops_are_named(redirect):
     plan = Attempts(parse_uri("ws://user:secret@a.example/?token=secret"))
     exc = failure(plan, redirect, "ws://b.example/", "ws://a.example/?token=secret")
@@ -175,6 +177,7 @@ def test_longer_loops_are_shortened(uri, redirect):
     assert exc.reason == f"it leads in a loop, {path}"
 
 
+@pytest.mark.feature("follow redirects")
 @pytest.mark.parametrize(("redirects", "limit"), [(True, 10), (Redirects(limit=2), 2), (Redirects(limit=0), 0)])
 def test_limit(uri, redirect, redirects, limit):
     plan = Attempts(uri, redirects=redirects)
@@ -194,6 +197,7 @@ def test_with_cookies_a_loop_may_end(uri, redirect):
     assert exc.reason.startswith("there are more than 10 redirects, in a loop, ... -> ")
 
 
+@pytest.mark.feature("limits against hostile peers")
 def test_servers_that_never_stop(challenge, redirect, follow):
     """Whatever they answer, in any order, the requests end."""
     stale = 'Digest realm="r", nonce="{}", qop="auth", stale=true'
@@ -215,6 +219,7 @@ def test_servers_that_never_stop(challenge, redirect, follow):
                         follow(plan, lambda uri, headers, turns=turns: next(turns)())
 
 
+@pytest.mark.feature("keep cookies")
 def test_cookies(uri, redirect):
     jar = http.cookiejar.CookieJar()
     plan = Attempts(uri, cookies=jar, headers={"Cookie": "mine=1"})

@@ -22,6 +22,7 @@ def encoded(data: bytes) -> Request:
     return request(f"Basic {base64.b64encode(data).decode()}")
 
 
+@pytest.mark.feature("HTTP Basic authentication")
 @pytest.mark.parametrize(
     "value",
     ["Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "basic  QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "BASIC QWxhZGRpbjpvcGVuIHNlc2FtZQ=="],
@@ -41,11 +42,13 @@ def test_challenge():
 USERS = [("ada", "secret"), ("bob", ""), ("", "nobody"), ("é", "pass:wörd"), ("ada", "second")]
 
 
+@pytest.mark.feature("HTTP Basic authentication")
 @pytest.mark.parametrize(("username", "password"), [*USERS, ("e\u0301", "pass:wo\u0308rd")])
 def test_right(username, password):
     assert BasicAuthenticator("r", USERS).check(sign(username, password)) in (username, "é")
 
 
+@pytest.mark.feature("HTTP Basic authentication")
 @pytest.mark.parametrize(
     ("username", "password"),
     [("ada", ""), ("ada", "Secret"), ("ada", "secret "), ("Ada", "secret"), ("bob", "secret"), ("eve", ""), ("", "")],

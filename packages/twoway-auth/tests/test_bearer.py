@@ -5,6 +5,7 @@ import pytest
 from twoway.auth import Attempts, AuthError, BearerAuth
 
 
+@pytest.mark.feature("HTTP Basic, Digest and Bearer authentication")
 def test_is_sent_at_once(uri):
     assert Attempts(uri, auth=BearerAuth("mF_9.B5f-4.1JqM")).headers()["Authorization"] == "Bearer mF_9.B5f-4.1JqM"
     assert Attempts(uri, auth=BearerAuth("a+/~==")).headers()["Authorization"] == "Bearer a+/~=="

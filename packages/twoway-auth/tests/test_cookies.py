@@ -21,6 +21,7 @@ def sent(jar, uri) -> str | None:
     return Attempts(parse_uri(uri), cookies=jar).headers().get("Cookie")
 
 
+@pytest.mark.feature("keep cookies")
 @pytest.mark.parametrize(
     ("source", "cookie", "target", "value"),
     [

@@ -54,6 +54,7 @@ def test_flags_of_challenges():
     assert line.endswith(", charset=UTF-8, userhash=true, stale=true")
 
 
+@pytest.mark.feature("HTTP Digest authentication")
 @pytest.mark.parametrize("algorithm", ["SHA-512-256", "SHA-256", "MD5", "SHA-512-256-sess", "SHA-256-sess", "md5-sess"])
 @pytest.mark.parametrize("user", [USER, ("é", 'pass"\\wörd'), ('"\\', "")])
 @pytest.mark.parametrize("userhash", [False, True])
@@ -71,6 +72,7 @@ def test_every_algorithm(algorithm, user, userhash):
     assert server.check(request(plan.headers()), 2.0) == user[0]
 
 
+@pytest.mark.feature("HTTP Digest authentication")
 @pytest.mark.parametrize(
     ("username", "password"), [("ada", "wrong"), ("ada", ""), ("eve", "correct horse"), ("eve", "")]
 )
@@ -80,6 +82,7 @@ def test_wrong(username, password, userhash):
     assert refused(server.check(signed(server, username, password), 0.0))
 
 
+@pytest.mark.feature("HTTP Digest authentication")
 def test_replay():
     server = make()
     message = signed(server)
@@ -87,6 +90,7 @@ def test_replay():
     assert refused(server.check(message, 0.1), stale=True)
 
 
+@pytest.mark.feature("HTTP Digest authentication")
 def test_nonce_expires():
     server = make(nonce_lifetime=60)
     message = signed(server)

@@ -24,6 +24,7 @@ def outcome(plan, response) -> str:
     return plan.headers()["Authorization"].partition(" ")[0]
 
 
+@pytest.mark.feature("HTTP Basic, Digest and Bearer authentication")
 @pytest.mark.parametrize(
     ("auth", "first", "lines", "second"),
     [
@@ -64,6 +65,7 @@ def test_refused_twice(uri, challenge, lines):
     assert "Authorization" not in plan.headers()
 
 
+@pytest.mark.feature("HTTP Basic, Digest and Bearer authentication")
 def test_no_downgrade_after_digest(uri, challenge):
     plan = Attempts(uri, auth=DigestAuth("user", "secret", allow_basic=True))
     assert outcome(plan, challenge(DIGEST)) == "Digest"

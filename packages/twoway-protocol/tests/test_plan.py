@@ -183,6 +183,7 @@ def test_a_refusal_for_good_is_raised_as_it_is(make):
     assert auth.calls == []
 
 
+@pytest.mark.feature("follow redirects")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 401])
 def test_a_refusal_that_asks_for_something_is_shown_to_who_knows(make, status):
     plan = Plan(make(auth_module=Auth("wss://example.com/there")))
@@ -261,6 +262,7 @@ def test_errors_do_not_keep_themselves(make):
 # Proxies
 
 
+@pytest.mark.feature("HTTP and HTTPS proxies")
 @pytest.mark.parametrize("proxy", ["http://ada:secret@proxy.example:3128", lambda uri: SECURE, SECURE])
 def test_a_proxy(make, caplog, proxy):
     caplog.set_level(logging.INFO)

@@ -60,6 +60,7 @@ def make():
     return make
 
 
+@pytest.mark.feature("HTTP and HTTPS proxies")
 def test_a_tunnel(make):
     tunneling = make()
     request = tunneling.begin()
@@ -68,6 +69,7 @@ def test_a_tunnel(make):
     assert tunneling.receive(b"") is None
 
 
+@pytest.mark.feature("HTTP and HTTPS proxies")
 @pytest.mark.parametrize("eager", [False, True])
 def test_credentials(make, eager):
     auth = Counting(2)
@@ -97,6 +99,7 @@ def test_a_proxy_that_is_another_one(make):
         tunneling.receive(b"HTTP/1.1 200 OK\r\nbad: 1\r\n\r\n")
 
 
+@pytest.mark.feature("limits against hostile peers")
 @pytest.mark.parametrize(
     ("data", "error", "match"),
     [

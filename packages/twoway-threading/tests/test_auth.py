@@ -221,7 +221,7 @@ def test_what_netrc_has(serving, guard, tmp_path):
         assert ask(uri, auth=netrc_auth("localhost", path)) == "ada"
 
 
-@pytest.mark.feature("automatic reconnection")
+@pytest.mark.feature("reconnect automatically")
 def test_a_token_is_asked_for_with_each_attempt(serving):
     tokens = iter("abc")
     seen = []

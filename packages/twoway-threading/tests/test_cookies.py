@@ -30,7 +30,7 @@ def setting(*cookies, status=None, location=None):
     return process_response
 
 
-@pytest.mark.feature("cookies")
+@pytest.mark.feature("keep cookies")
 def test_cookies_are_kept_for_the_next_connection(serving):
     jar = CookieJar()
     with serving(tell, process_response=setting("a=1; Path=/", "b=2; HttpOnly")) as (_, uri):
@@ -39,7 +39,7 @@ def test_cookies_are_kept_for_the_next_connection(serving):
         assert ask(uri) == ""
 
 
-@pytest.mark.feature("cookies")
+@pytest.mark.feature("keep cookies")
 def test_cookies_are_kept_over_redirects(serving):
     def process_request(connection, request):
         if "Cookie" in request.headers:
@@ -55,7 +55,7 @@ def test_cookies_are_kept_over_redirects(serving):
             ask(uri)
 
 
-@pytest.mark.feature("cookies")
+@pytest.mark.feature("keep cookies")
 def test_cookies_are_kept_over_reconnections(serving):
     with serving(tell, process_response=setting("a=1")) as (_, uri):
         seen = []

@@ -237,7 +237,7 @@ def test_a_unix_socket_serves_one_origin(tmp_path):
             unix_connect(path, "ws://localhost/away").connect()
 
 
-@pytest.mark.feature("automatic reconnection")
+@pytest.mark.feature("reconnect automatically")
 def test_reconnecting_begins_at_the_first_address(serving):
     seen = []
     with serving(tell, process_request=table({"/": "/there"}, seen)) as (_, uri):

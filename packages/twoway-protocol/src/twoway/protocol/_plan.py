@@ -58,6 +58,15 @@ class Planner:
         ValueError: An argument is out of range, or there is a ``proxy`` beside something ``fixed``; a caller's bug.
     """
 
+    uri: WebSocketURI
+    options: ClientOptions
+    redirects: Any
+    cookies: Any
+    proxy: ProxyLike
+    fixed: Literal["sock", "path"] | None
+    load: Callable[[], Any]
+    logger: LoggerLike
+
     def __init__(
         self,
         uri: WebSocketURI,
