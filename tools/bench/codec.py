@@ -24,7 +24,7 @@ from typing import NamedTuple
 from twoway.frames import IMPLEMENTATION, MessageDecoder, encode_frame
 
 SIZES = (32, 256, 8192, 65536)
-KINDS = {"text": "a", "text é": "é", "binary": b"a"}
+KINDS: dict[str, str | bytes] = {"text": "a", "text é": "é", "binary": b"a"}
 BATCH = 32
 ROUNDS = 5
 SECONDS = 0.05  # of each round
@@ -44,7 +44,7 @@ def cells() -> Iterator[Cell]:
     for kind, unit in KINDS.items():
         for size in SIZES:
             octets = unit.encode() if isinstance(unit, str) else unit
-            message = unit * (size // len(octets))
+            message: str | bytes = unit * (size // len(octets))
             opcode = 1 if isinstance(message, str) else 2
             for side, masked in (("server", True), ("client", False)):
                 wire = encode_frame(opcode, message, masked=masked)

@@ -50,6 +50,10 @@ class ProxyError(InvalidHandshake):
     What the operating system, TLS or SOCKS reported is chained as ``__cause__``.
     """
 
+    message: str
+    proxy: Proxy
+    transient: bool
+
     def __init__(self, message: str, proxy: Proxy, transient: bool = False) -> None:
         super().__init__(message, proxy, transient)
         self.message = message
@@ -77,8 +81,10 @@ class InvalidProxyStatus(ProxyError):
     """
 
     def __init__(self, response: Response, proxy: Proxy, message: str, reason: str | None = None) -> None:
-        super().__init__(message if reason is None else f"{message}; {reason}", proxy)
-        self.args = (response, proxy, message, reason)  # what copies are made with
+        InvalidHandshake.__init__(self, response, proxy, message, reason)  # what copies are made with
+        self.message = message if reason is None else f"{message}; {reason}"
+        self.proxy = proxy
+        self.transient = False
         self.response = response
         self.reason = reason
 
