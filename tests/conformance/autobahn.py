@@ -1,7 +1,8 @@
 """
-Run the Autobahn testsuite against server and client, and compare the result with what is committed.
+Run the Autobahn testsuite against server and client of both drivers, and compare the result with what is committed.
 
-    python tests/conformance/autobahn.py [--cases 1.*,12.1.*] [--sides server,client] [--report DIR] [--write]
+    python tests/conformance/autobahn.py [--cases 1.*,12.1.*] [--sides server,client] [--drivers asyncio,threading]
+                                         [--report DIR] [--write]
 
 The testsuite needs Python 2.7, which is looked for on the path and under pyenv; it is installed from the package index
 into a cache folder. Without an interpreter nothing is run, and that is said.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -36,7 +38,7 @@ GOOD = {"OK", "INFORMATIONAL"}
 SIDES = ("server", "client")
 # Some of what the testsuite needs lies in namespace packages, which a plain search path does not find.
 WSTEST = "import os, site; site.addsitedir(os.environ['AUTOBAHN']); from autobahntestsuite.wstest import run; run()"
-AGENT = "twoway-asyncio"
+DRIVERS = ("asyncio", "threading")
 
 Results = dict[str, str]
 
@@ -92,28 +94,31 @@ def running(command: list[str], port: int, environment: dict[str, str], folder: 
             process.wait(30)
 
 
-def run_side(side: str, cases: list[str], python2: str, environment: dict[str, str], folder: Path) -> Results:
-    """Run the cases against one side; return case -> verdict."""
+def run_side(
+    driver: str, side: str, cases: list[str], python2: str, environment: dict[str, str], folder: Path
+) -> Results:
+    """Run the cases against one side of a driver; return case -> verdict."""
+    agent = f"twoway-{driver}"
     folder.mkdir(parents=True)
     port = free_port()
     testsuite = [python2, "-c", WSTEST, "--spec", str(folder / "spec.json"), "--mode"]
-    peers = [sys.executable, str(PEERS), side, str(port)]
+    peers = [sys.executable, str(PEERS), driver, side, str(port)]
     ours = {**os.environ, "PYTHONPATH": SOURCES}
     url = f"ws://127.0.0.1:{port}"
     spec: dict[str, object] = {"outdir": str(folder / "report"), "cases": cases, "exclude-cases": []}
     if side == "server":
-        servers = [{"agent": AGENT, "url": url}]
+        servers = [{"agent": agent, "url": url}]
         spec |= {"servers": servers, "options": {"failByDrop": False}, "exclude-agent-cases": {}}
         server, client = (peers, ours), ([*testsuite, "fuzzingclient"], environment)
     else:
         spec |= {"url": url, "options": {"failByDrop": False}, "exclude-agent-cases": {}}
-        server, client = ([*testsuite, "fuzzingserver"], environment), ([*peers, AGENT], ours)
+        server, client = ([*testsuite, "fuzzingserver"], environment), ([*peers, agent], ours)
     (folder / "spec.json").write_text(json.dumps(spec))
     with running(server[0], port, server[1], folder), (folder / "client.log").open("wb") as log:
         subprocess.run(
             client[0], cwd=folder, env=client[1], check=True, timeout=SECONDS_PER_SIDE, stdout=log, stderr=log
         )
-    index = json.loads((folder / "report" / "index.json").read_text())[AGENT]
+    index = json.loads((folder / "report" / "index.json").read_text())[agent]
     return {case: _verdict(result) for case, result in index.items()}
 
 
@@ -143,6 +148,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Run the Autobahn testsuite.")
     parser.add_argument("--cases", default="*", help="patterns of cases, separated by commas")
     parser.add_argument("--sides", default=",".join(SIDES), help="server, client or both")
+    parser.add_argument("--drivers", default=",".join(DRIVERS), help="asyncio, threading or both")
     parser.add_argument("--report", type=Path, help="folder for the testsuite's reports")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "autobahntestsuite-0.8.2")
     parser.add_argument("--write", action="store_true", help="replace what is expected")
@@ -151,22 +157,22 @@ def main() -> int:
     if python2 is None:
         print("SKIPPED: NO CONFORMANCE RESULT. The Autobahn testsuite needs Python 2.7, and none was found.")
         return 0
-    environment = install(python2, arguments.cache)
+    environment = install(python2, arguments.cache.resolve())
     report = arguments.report or Path(tempfile.mkdtemp(prefix="autobahn-"))
     cases = arguments.cases.split(",")
     expected = json.loads(EXPECTED.read_text()) if EXPECTED.exists() else {}
     differences = []
-    for side in arguments.sides.split(","):
+    for driver, side in itertools.product(arguments.drivers.split(","), arguments.sides.split(",")):
         start = time.monotonic()
-        results = run_side(side, cases, python2, environment, report / side)
+        results = run_side(driver, side, cases, python2, environment, report / driver / side)
         good = sum(verdict in GOOD for verdict in results.values())
         took = time.monotonic() - start
-        print(f"{side}: {good} of {len(results)} cases OK or INFORMATIONAL, {took:.0f} s", flush=True)
+        print(f"{driver} {side}: {good} of {len(results)} cases OK or INFORMATIONAL, {took:.0f} s", flush=True)
         if not results:
-            differences.append(f"{side}: no case was run")
+            differences.append(f"{driver} {side}: no case was run")
         if arguments.write:
             expected[side] = {**expected.get(side, {}), **dict(sorted(results.items(), key=lambda i: _case_key(i[0])))}
-        differences += compare(side, results, expected.get(side, {}), cases)
+        differences += compare(f"{driver} {side}", results, expected.get(side, {}), cases)
     if arguments.write:
         EXPECTED.write_text(json.dumps(expected, indent=1) + "\n")
     print("\n".join(differences) or "as expected")

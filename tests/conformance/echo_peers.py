@@ -1,8 +1,8 @@
 """
-The peers that the Autobahn testsuite talks to.
+The peers that the Autobahn testsuite talks to, with the driver asyncio or threading.
 
-    python echo_peers.py server PORT            echo server, until it is terminated
-    python echo_peers.py client PORT AGENT      runs every case of a fuzzing server, then has the report written
+    python echo_peers.py DRIVER server PORT            echo server, until it is terminated
+    python echo_peers.py DRIVER client PORT AGENT      runs every case of a fuzzing server, then has the report written
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 import sys
 from typing import Any
 
+import twoway.threading
 from twoway.asyncio import ConnectionClosed, connect, serve
 from twoway.deflate import ClientPerMessageDeflateFactory, ServerPerMessageDeflateFactory
 
@@ -48,11 +49,42 @@ async def run_client(port: int, agent: str) -> None:
         pass
 
 
+def echo_in_thread(websocket: Any) -> None:
+    """Send back every message, as what it came."""
+    for message in websocket:
+        websocket.send(message)
+
+
+def run_server_in_threads(port: int) -> None:
+    """Serve until terminated."""
+    with twoway.threading.serve(echo_in_thread, "127.0.0.1", port, **_SERVER) as server:
+        print("ready", flush=True)
+        server.serve_forever()
+
+
+def run_client_in_thread(port: int, agent: str) -> None:
+    """Run the cases one by one, each on a connection of its own."""
+    base = f"ws://127.0.0.1:{port}"
+    with twoway.threading.connect(f"{base}/getCaseCount", **_CLIENT) as websocket:
+        count = int(websocket.recv())
+    for case in range(1, count + 1):
+        uri = f"{base}/runCase?case={case}&agent={agent}"
+        with contextlib.suppress(ConnectionClosed), twoway.threading.connect(uri, **_CLIENT) as websocket:
+            echo_in_thread(websocket)
+    with twoway.threading.connect(f"{base}/updateReports?agent={agent}", **_CLIENT):
+        pass
+
+
 def main() -> None:
     """Run the command line."""
-    role, port, *rest = sys.argv[1:]
+    driver, role, port, *rest = sys.argv[1:]
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(run_server(int(port)) if role == "server" else run_client(int(port), *rest))
+        if driver == "asyncio":
+            asyncio.run(run_server(int(port)) if role == "server" else run_client(int(port), *rest))
+        elif role == "server":
+            run_server_in_threads(int(port))
+        else:
+            run_client_in_thread(int(port), *rest)
 
 
 if __name__ == "__main__":
