@@ -80,6 +80,10 @@ class InvalidProxyStatus(ProxyError):
         RFC 9110 §9.3.6: any status but 2xx.
     """
 
+    message: str
+    proxy: Proxy
+    transient: bool
+
     def __init__(self, response: Response, proxy: Proxy, message: str, reason: str | None = None) -> None:
         InvalidHandshake.__init__(self, response, proxy, message, reason)  # what copies are made with
         self.message = message if reason is None else f"{message}; {reason}"
