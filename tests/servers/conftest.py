@@ -39,15 +39,12 @@ REALMS = {"basic": "behind Basic", "digest": "behind Digest"}
 def pytest_configure(config: pytest.Config) -> None:
     # Whoever ends us, ends the servers, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    config.addinivalue_line("markers", "needs(*options): options that connect() must have; without, there is no test")
     config.addinivalue_line("markers", "not_through(*routes): what of the reverse proxies a test leaves out")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "driver" in metafunc.fixturenames:
-        needs = _marked(metafunc, "needs")
-        drivers = [name for name, driver in DRIVERS.items() if needs <= driver.options()]
-        metafunc.parametrize("driver", drivers, indirect=True, scope="session")
+        metafunc.parametrize("driver", list(DRIVERS), indirect=True, scope="session")
     if "site" in metafunc.fixturenames:
         left_out = _marked(metafunc, "not_through")
         routes = [route for route in ROUTES if not left_out & set(route)]

@@ -8,9 +8,8 @@ from urllib.parse import quote
 import pytest
 from server_rig.program import free_ports
 
-from twoway.http import InvalidProxyStatus, ProxyError
-
-pytestmark = pytest.mark.needs("proxy")
+from twoway.http import Proxy
+from twoway.protocol import InvalidProxyStatus, ProxyError, process_exception
 
 USER, PASSWORD = "ada", "open sesame"
 CREDENTIALS = f"{USER}:{quote(PASSWORD)}@"
@@ -70,6 +69,28 @@ def test_credentials_for_squid(converse, squid, port):
 
 
 @pytest.mark.parametrize("port", ["basic", "digest"])
+def test_credentials_beside_the_url_for_squid(converse, squid, port):
+    converse(proxy=Proxy("http", "127.0.0.1", squid.ports[port]), proxy_auth=(USER, PASSWORD))
+
+
+def test_squid_over_tls(converse, driver, squid, secure, trust):
+    url = f"https://127.0.0.1:{squid.ports['tls']}"
+    converse(proxy=url, proxy_ssl=trust)
+    with (
+        secure() as port,
+        driver.connect(f"wss://127.0.0.1:{port}/", ssl=trust, proxy=url, proxy_ssl=trust) as client,
+    ):
+        for message in ("x" * 1_000_000, "y"):
+            client.send(message)
+            assert client.recv() == message
+
+
+def test_squid_over_tls_must_be_trusted(converse, squid):
+    with pytest.raises(ProxyError, match=r"(?i)certificate"):
+        converse(proxy=f"https://127.0.0.1:{squid.ports['tls']}")
+
+
+@pytest.mark.parametrize("port", ["basic", "digest"])
 @pytest.mark.parametrize("credentials", ["", f"{USER}:wrong@"])
 def test_squid_wants_other_credentials(converse, squid, port, credentials):
     with pytest.raises(InvalidProxyStatus, match="HTTP 407") as excinfo:
@@ -86,8 +107,9 @@ def test_squid_refuses(converse, squid):
 
 def test_nobody_answers(converse):
     (port,) = free_ports(1)
-    with pytest.raises(OSError):
+    with pytest.raises(ProxyError, match=rf"proxy http://127.0.0.1:{port} \(argument\) cannot be reached") as excinfo:
         converse(proxy=f"http://127.0.0.1:{port}")
+    assert process_exception(excinfo.value) is None
 
 
 def test_settings_of_the_environment(converse, squid, monkeypatch):

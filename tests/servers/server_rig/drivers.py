@@ -32,14 +32,10 @@ class Driver:
     """Be a driver."""
 
     name: str
+    module: Any
 
     def close(self) -> None:
         """Free what it has taken."""
-
-    @classmethod
-    def options(cls) -> set[str]:
-        """Return the options of its `connect`."""
-        raise NotImplementedError
 
     def connect(self, uri: str, **options: Any) -> Any:
         """Return a context manager that gives a connection with methods that block."""
@@ -58,6 +54,7 @@ class AsyncioDriver(Driver):
     """Run `twoway.asyncio` on a loop in a thread."""
 
     name = "asyncio"
+    module = twoway.asyncio
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -71,11 +68,6 @@ class AsyncioDriver(Driver):
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-
-    @classmethod
-    def options(cls) -> set[str]:
-        """Return the options of its `connect`."""
-        return set(inspect.signature(twoway.asyncio.connect).parameters)
 
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call a function in the loop, and wait for what it returns to be done."""
@@ -147,11 +139,7 @@ class ThreadingDriver(Driver):
     """Run `twoway.threading`, which is blocking already."""
 
     name = "threading"
-
-    @classmethod
-    def options(cls) -> set[str]:
-        """Return the options of its `connect`."""
-        return set(inspect.signature(twoway.threading.connect).parameters)
+    module = twoway.threading
 
     def connect(self, uri: str, **options: Any) -> Any:
         """Connect, and close the connection."""
