@@ -19,8 +19,8 @@ def address(serve, port):
     return f"ws://127.0.0.1:{port}"
 
 
-async def first(uri, message=None):
-    async with connect(uri) as connection:
+async def first(uri, message=None, **options):
+    async with connect(uri, **options) as connection:
         if message is not None:
             await connection.send(message)
         return await connection.recv()
@@ -28,7 +28,7 @@ async def first(uri, message=None):
 
 async def location(uri):
     with pytest.raises(InvalidStatus) as info:
-        await first(uri)
+        await first(uri, redirects=False)
     assert info.value.response.status_code == 302
     return info.value.response.headers["Location"]
 
