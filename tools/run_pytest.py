@@ -20,7 +20,7 @@ from pathlib import Path
 
 from _workspace import ROOT, Package, closure, packages, portions, python_path
 
-# Below the drivers nothing depends on timing or the system, so nothing excuses an untested branch.
+# Below the drivers nothing depends on timing or the system (but for a compiler), so nothing excuses an untested branch.
 FULL_COVERAGE = 100
 
 
@@ -38,7 +38,7 @@ def command(target: str, coverage: bool, extra: list[str]) -> tuple[list[str], s
 
 def _coverage(package: Package) -> list[str]:
     options = [f"--cov={package.code}", "--cov-branch", "--cov-report=term-missing:skip-covered"]
-    return options if package.performs_io else [*options, f"--cov-fail-under={FULL_COVERAGE}"]
+    return options if package.performs_io or package.is_compiled else [*options, f"--cov-fail-under={FULL_COVERAGE}"]
 
 
 def run(target: str, coverage: bool, variables: dict[str, str], extra: list[str]) -> bool:
