@@ -132,9 +132,8 @@ async def test_a_function_that_fails_lets_nobody_in(serving, caplog):
 
 
 async def test_each_route_has_its_users(scheme, guard):
-    from werkzeug.routing import Map, Rule
-
-    rules = Map([Rule("/a", endpoint=name)])
+    routing = pytest.importorskip("werkzeug.routing")
+    rules = routing.Map([routing.Rule("/a", endpoint=name)])
     async with route(rules, "127.0.0.1", 0, process_request=guard("chat", USERS)) as server:
         uri = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/a"
         assert await ask(uri, auth=USERS[1]) == "grün"
