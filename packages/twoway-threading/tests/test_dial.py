@@ -10,7 +10,7 @@ import pytest
 from twoway.threading import _dial as module
 from twoway.threading import connect
 from twoway.threading._dial import dial_unix, in_time, resolve
-from twoway.threading._waiting import FOREVER, Deadline
+from twoway.threading._waiting import Deadline
 
 unix_only = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no Unix sockets here")
 
@@ -44,8 +44,9 @@ def test_a_resolver_that_takes_too_long_is_given_up(monkeypatch):
     go_on.set()
 
 
-@pytest.mark.parametrize("deadline", [FOREVER, Deadline(20)])
-def test_addresses_and_names_are_found(deadline):
+@pytest.mark.parametrize("timeout", [None, 20])
+def test_addresses_and_names_are_found(timeout):
+    deadline = Deadline(timeout)
     assert resolve("127.0.0.1", 80, 0, deadline)[0][4] == ("127.0.0.1", 80)
     assert resolve("localhost", 80, socket.AF_INET, deadline)[0][4] == ("127.0.0.1", 80)
     with pytest.raises(OSError):
