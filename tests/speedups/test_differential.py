@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,7 +16,26 @@ from twoway.frames import Extension, Frame, Opcode, encode_frame
 
 FIRST_BYTES = st.sampled_from([0x00, 0x01, 0x02, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8A, 0xC1, 0x41, 0xA2, 0x03, 0x08])
 TEXTS = st.text(max_size=40) | st.text("ab\x00\x7f", max_size=300) | st.text("aé€😀", max_size=100)
-BAD_TEXTS = st.builds(lambda text, end: text.encode() + end, TEXTS, st.binary(max_size=4))
+# Whole characters, cut ones, and what RFC 3629 has no place for.
+OCTETS = [
+    "61",
+    "c3a9",
+    "e282ac",
+    "f09f9880",
+    "c3",
+    "e282",
+    "f09f98",
+    "80",
+    "ff",
+    "eda080",
+    "ed9fbf",
+    "f4908080",
+    "f48fbfbf",
+    "e08080",
+    "c080",
+    "f08f8080",
+]
+BAD_TEXTS = st.lists(st.sampled_from(OCTETS), max_size=8).map("".join).map(bytes.fromhex)
 PAYLOADS = st.binary(max_size=40) | TEXTS.map(str.encode) | BAD_TEXTS | st.integers(100, 300).map(bytes)
 CLOSE_PAYLOADS = st.builds(
     lambda code, reason: code.to_bytes(2, "big") + reason,
@@ -33,6 +53,7 @@ OPTIONS = st.fixed_dictionaries(
         "fragments": st.booleans(),
     },
 )
+RARELY = st.sampled_from([False] * 15 + [True])
 Pieces = list[bytes]
 
 
@@ -65,10 +86,26 @@ EXTENSIONS: list[Callable[[], list[Extension]]] = [
 
 
 @st.composite
+def messages(draw: st.DrawFn, masked: bool) -> bytes:
+    """Make a message in some frames, with control frames between them; marked now and then."""
+    payload, wire = draw(PAYLOADS), b""
+    first, rsv = draw(st.sampled_from([1, 1, 1, 2])), draw(st.sampled_from([0, 0, 0, 0x20]))
+    cuts = sorted(draw(st.lists(st.integers(0, len(payload)), max_size=3)))
+    for i, (start, end) in enumerate(pairwise([0, *cuts, len(payload)])):
+        if draw(RARELY):
+            wire += encode_frame(9, b"p", masked=masked)
+        wire += encode_frame(0 if i else first, payload[start:end], i == len(cuts), 0 if i else rsv, masked)
+    return wire
+
+
+@st.composite
 def wires(draw: st.DrawFn) -> bytes:
     """Make frames, most of them good ones, some compressed, with garbage here and there."""
     wire, masked, compressor = b"", draw(st.booleans()), deflate()
     for _ in range(draw(st.integers(0, 5))):
+        if draw(st.booleans()):
+            wire += draw(messages(masked))
+            continue
         first = draw(FIRST_BYTES)
         payload = draw(CLOSE_PAYLOADS if first == 0x88 else PAYLOADS)
         if first == 0xC1:
@@ -77,9 +114,6 @@ def wires(draw: st.DrawFn) -> bytes:
         if draw(RARELY):
             wire += draw(st.binary(max_size=8))
     return wire
-
-
-RARELY = st.sampled_from([False] * 15 + [True])
 
 
 @st.composite
