@@ -5,8 +5,8 @@ Measure the codec alone, pure and compiled: what decoding and encoding one messa
     python tools/bench/codec.py --instructions     instructions for each message, which no other process disturbs
 
 A server decodes masked frames and encodes plain ones, a client the other way round. In a batch 32 frames come at once.
-Compile it first: `python tools/speedups.py FOLDER`, then put FOLDER on PYTHONPATH before the sources. valgrind counts the
-instructions (callgrind).
+Compile it first: `python tools/speedups.py FOLDER`, then put FOLDER on PYTHONPATH before the sources. valgrind counts
+the instructions (callgrind).
 """
 
 from __future__ import annotations

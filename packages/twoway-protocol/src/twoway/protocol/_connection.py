@@ -609,7 +609,8 @@ class Protocol(ABC):
     def _start_message(self, opcode: Opcode, data: str | Buffer, fin: bool, compress: bool | None) -> None:
         self._output.append(self._sending().start(opcode, data, fin, compress))
         self._active = True
-        self._log_sent(opcode.name, data, fin)
+        if self._logger is not None:  # the name of an opcode takes time to find
+            self._log_sent(opcode.name, data, fin)
 
     def _send_control(self, opcode: Opcode, payload: bytes) -> None:
         self._output.append(encode_frame(opcode, payload, True, 0, self._client))

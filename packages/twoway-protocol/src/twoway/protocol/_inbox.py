@@ -50,7 +50,7 @@ class Inbox:
     @property
     def full(self) -> bool:
         """Whether reading should stop."""
-        many = self._high is not None and len(self) >= self._high
+        many = self._high is not None and len(self._arrived) + len(self._next) >= self._high
         large = self._max_bytes is not None and self._bytes >= self._max_bytes
         return (many or large) and (not self.wanted or self._complete > 0)
 

@@ -89,13 +89,14 @@ class Tunneling:
             ProxyError: The proxy refused, or broke a rule.
             InvalidHandshake: The proxy claims to know the password, and does not.
         """
+        # Parsers keep their errors, whose tracebacks would keep the parsers, and whoever feeds us.
         try:
             return self._take(data)
         except InvalidProxyStatus as exc:
-            self._refuse(exc)
+            self._refuse(exc.with_traceback(None))
             return False
         except ProxyError as exc:
-            raise convert_proxy_error(exc) from exc
+            raise convert_proxy_error(exc.with_traceback(None)) from exc
         except HTTPError as exc:
             raise convert_http_error(exc) from exc
 
@@ -121,5 +122,5 @@ class Tunneling:
         try:
             self._auth.refuse(exc.response)
         except StatusError as error:
-            exc.__cause__ = error
+            exc.__cause__ = error.with_traceback(None)
             raise convert_proxy_error(exc, getattr(error, "reason", None)) from exc

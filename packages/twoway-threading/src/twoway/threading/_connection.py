@@ -298,20 +298,24 @@ class Connection(Watched, ConnectionFacts):
         """Do what `_receive` does when nothing is in the way; None if something is, or no whole message has come."""
         protocol, inbox = self.protocol, self._inbox
         with self._lock:
-            if self._watched or self._reader or self._receiver is not None or self._parts is not None or len(inbox):
+            if self._reader or self._receiver is not None or self._parts is not None or not self._reading:
                 return None
-            if not self._reading or protocol.state is not State.OPEN or protocol.failing:
+            message = inbox.get()
+            if message is not None:
+                return message
+            if self._watched or protocol.state is not State.OPEN or protocol.failing:
                 return None
             self._receiver = get_ident()
             self._reader = True
             self._turn += 1
-        message = None
         try:
             self._read(FOREVER)
         finally:
             with self._lock:
                 message = inbox.get()
-                self._unclaim()
+                self._receiver = None
+                if self._waiters:
+                    self._unclaim()
             if self._tell:
                 self._arrange()
         return message
@@ -837,7 +841,8 @@ class Connection(Watched, ConnectionFacts):
     def _note_written(self, output: Buffer, sent: int, error: OSError | None) -> Buffer | None:
         """Take note of what was written; give what is to be written next by the same thread."""
         whole = sent == len(output)
-        if whole and self._is_plain():
+        idle = whole and self._writable and not self._outbox.size and self._tls is None
+        if idle and not self.protocol.half_close and not self.protocol.aborted:
             self._rest = b""
             self._writing = False
             return None
@@ -855,11 +860,6 @@ class Connection(Watched, ConnectionFacts):
         if following is None:
             self._writing = False
         return following
-
-    def _is_plain(self) -> bool:
-        """Tell whether there is nothing to do after a write."""
-        idle = not self._outbox.size and self._writable and self._tls is None
-        return idle and not self.protocol.half_close and not self.protocol.aborted
 
     def _check_room(self) -> None:
         """Take note when the write buffer goes over its limit, and when it has room again."""
