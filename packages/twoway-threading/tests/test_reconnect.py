@@ -371,11 +371,23 @@ def test_on_state_tells_what_happens(refusing, states, until):
     ]
 
 
-def test_on_state_is_told_of_the_end_of_a_context(serving, states, until):
+def test_on_state_is_told_before_a_connection_of_a_context_is_left(serving, states):
     with serving() as (_, uri), connect(uri, on_state=states):
         assert states == [("connecting", None), ("connected", None)]
-    until(lambda: len(states) > 2)
     assert states[2:] == [("disconnected", "ConnectionClosedOK")]
+
+
+def test_on_state_may_close_another_connection(serving, until):
+    """And wait for that: the I/O thread, which is needed for it, waits for nobody."""
+    with serving() as (_, uri):
+        other = connect(uri).connect()
+        closed = []
+        websocket = connect(
+            uri, on_state=lambda state, exc: state == "disconnected" and (other.close(), closed.append(state))
+        )
+        websocket.connect().abort()
+        until(lambda: closed)
+        assert other.state is State.CLOSED
 
 
 def test_on_state_may_use_the_connection(serving, until):

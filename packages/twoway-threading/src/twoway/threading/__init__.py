@@ -6,7 +6,7 @@ WebSocket clients and servers for threads.
 | `_client` | `connect`, `unix_connect` and `ClientConnection` |
 | `_dial` | addresses, TCP, Unix sockets and TLS, in a limited time |
 | `_proxy` | connecting through proxies |
-| `_reconnect` | connecting again |
+| `_reconnect`, `_ending` | connecting again; telling that a connection has ended |
 | `_turns` | one opening handshake at a time for each address |
 | `_server` | `serve`, `unix_serve`, `Server` and `ServerConnection` |
 | `_listen` | listening sockets |

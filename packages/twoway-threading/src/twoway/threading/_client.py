@@ -38,6 +38,7 @@ from twoway.protocol import (
 
 from ._connection import Connection
 from ._dial import dial, dial_unix, in_time, prepare, resolve, start_tls
+from ._ending import Ending
 from ._io import io_thread
 from ._logging import late_logger
 from ._reconnect import Reconnections
@@ -68,13 +69,14 @@ class ClientConnection(Connection):
         RFC 6455 §4.1.
     """
 
-    __slots__ = ("_opened",)
+    __slots__ = ("_ending", "_opened")
 
     protocol: ClientProtocol
 
     def __init__(self, protocol: ClientProtocol, *args: Any, **kwargs: Any) -> None:
         super().__init__(protocol, *args, **kwargs)
         self._watched = False  # this thread reads the answer
+        self._ending: Ending | None = None  # if somebody wants to be told
         self._opened = False  # whether the opening handshake is over, and has succeeded
 
     def handshake(self, timeout: float | None = None) -> None:
@@ -121,6 +123,11 @@ class ClientConnection(Connection):
     def _check_begun(self) -> None:
         if self._opened:
             super()._check_begun()
+
+    def _tell_ending(self) -> None:
+        """Tell of the end now, if somebody wants to know and has not been told."""
+        if self._ending is not None:
+            self._ending.tell()
 
     def _close_in_background(self) -> None:
         """Close although nobody waits; for a finalizer."""
@@ -363,7 +370,8 @@ class connect:
             raise
         self._tell("connected", None)
         if self._on_state is not None:
-            connection._at_end(partial(self._tell_disconnected, connection.protocol))
+            connection._ending = Ending(partial(self._tell_disconnected, connection.protocol))
+            connection._at_end(connection._ending.tell_in_a_thread)
         return connection
 
     def __enter__(self) -> ClientConnection:
@@ -419,6 +427,7 @@ class connect:
         """
         if self._connection is not None:
             self._connection.close(code, reason, timeout=timeout)
+            self._connection._tell_ending()
 
     def __getattr__(self, name: str) -> Any:
         """Give what the connection has."""

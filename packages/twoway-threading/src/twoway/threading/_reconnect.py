@@ -51,6 +51,7 @@ class Reconnections(Iterator["ClientConnection"]):
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+            connection._tell_ending()
 
     def __del__(self) -> None:
         if self._connection is not None:
