@@ -8,10 +8,20 @@ import logging
 import socket
 import time
 from itertools import repeat
+from weakref import ref
 
 import pytest
 
-from twoway.asyncio import InvalidHandshake, InvalidStatus, basic_auth, connect, digest_auth, process_exception, route
+from twoway.asyncio import (
+    ClientConnection,
+    InvalidHandshake,
+    InvalidStatus,
+    basic_auth,
+    connect,
+    digest_auth,
+    process_exception,
+    route,
+)
 from twoway.auth import AuthError, BasicAuth, BearerAuth, DigestAuth, PasswordAuth, RedirectError, netrc_auth
 
 USERS = [("ada", "open sesame"), ("grün", "päss:wort")]
@@ -409,3 +419,37 @@ async def test_credentials_stay_with_their_origin(serving, guard):
             with pytest.raises(InvalidStatus, match="the credentials are for ws://localhost:[0-9]+ only") as excinfo:
                 await ask(uri, auth=USERS[0])
             assert not isinstance(excinfo.value.__cause__, RedirectError)
+
+
+# What is left behind
+
+
+@pytest.mark.parametrize("password", ["open sesame", "wrong"])
+async def test_connections_that_were_refused_are_forgotten(serving, no_gc, scheme, guard, password):
+    made = []
+
+    class Watched(ClientConnection):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            made.append(ref(self))
+
+    asking = guard("chat", USERS)
+
+    async def process_request(connection, request):
+        if request.path == "/there":
+            return await asking(connection, request)
+        response = connection.respond(302, "")
+        response.headers["Location"] = "/there"
+        return response
+
+    async with serving(name, process_request=process_request) as (_, uri):
+        try:
+            await ask(uri, auth=("ada", password), create_connection=Watched)
+        except InvalidStatus as exc:
+            assert exc.reason == "the user name or password was refused"
+        for _ in range(100):
+            await asyncio.sleep(0.01)
+            if not [one for one in made if one() is not None]:
+                break
+    assert len(made) == 3
+    assert [one() for one in made] == [None] * 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -630,3 +631,29 @@ async def test_a_name_that_this_machine_cannot_resolve_is_no_fault_of_the_proxy(
     with pytest.raises(OSError) as excinfo:
         await connect("ws://server.invalid/", proxy="socks5://127.0.0.1:9")
     assert not isinstance(excinfo.value, ProxyError)
+
+
+# What is left behind
+
+
+@pytest.mark.parametrize("outcome", ["opened", "refused", "hung up", "cancelled"])
+async def test_what_spoke_with_a_proxy_is_forgotten(proxying, serving, no_gc, outcome):
+    behaviours = {
+        "opened": forward,
+        "refused": demand("basic", bool),
+        "hung up": answer(then="end"),
+        "cancelled": say(),
+    }
+
+    def left():
+        return [item for item in gc.get_objects() if type(item).__module__ == "twoway.asyncio._proxy"]
+
+    with proxying(behaviours[outcome]) as proxy:
+        async with serving() as (_, uri):
+            with suppress(ProxyError, TimeoutError):
+                await exchange(uri, proxy=proxy.url, open_timeout=0.2 if outcome == "cancelled" else 10)
+            for _ in range(100):
+                await asyncio.sleep(0.01)
+                if not left():
+                    break
+    assert left() == []

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 from twoway.http import HeaderError, HTTPLimits, Proxy, Response, StatusError
-from twoway.protocol import InvalidHeader, InvalidProxyMessage, InvalidProxyStatus, Tunneling
+from twoway.protocol import InvalidHandshake, InvalidHeader, InvalidProxyMessage, InvalidProxyStatus, Tunneling
 
 PROXY = Proxy("http", "proxy.example", 3128, "ada", "secret")
 WHO = b"HTTP/1.1 407 Who\r\nContent-Length: 3\r\n\r\nwho"
@@ -120,3 +123,28 @@ def test_bad_answers(make, data, error, match):
             tunneling.receive(chunk)
     assert str(excinfo.value).startswith("proxy http://***@proxy.example:3128 (argument) ")
     assert "secret" not in repr(excinfo.value)
+
+
+def test_errors_keep_nobody(make):
+    """Not even those of `twoway.auth`, which are raised while another one is handled."""
+
+    class Raising(Counting):
+        def refuse(self, response):
+            try:
+                raise KeyError
+            except KeyError:
+                super().refuse(response)
+
+    gc.collect()
+    gc.disable()
+    try:
+        for data in (WHO, b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", b"nonsense\r\n\r\n", FINE + b"body"):
+            tunneling = make(Raising(0))
+            tunneling.begin()
+            with pytest.raises(InvalidHandshake) as excinfo:
+                tunneling.receive(data)
+            watched = weakref.ref(excinfo.value)
+            del excinfo
+            assert watched() is None
+    finally:
+        gc.enable()

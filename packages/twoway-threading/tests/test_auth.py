@@ -7,11 +7,21 @@ import logging
 import socket
 import time
 from itertools import repeat
+from weakref import ref
 
 import pytest
 
 from twoway.auth import AuthError, BasicAuth, BearerAuth, DigestAuth, PasswordAuth, RedirectError, netrc_auth
-from twoway.threading import InvalidHandshake, InvalidStatus, basic_auth, connect, digest_auth, process_exception, route
+from twoway.threading import (
+    ClientConnection,
+    InvalidHandshake,
+    InvalidStatus,
+    basic_auth,
+    connect,
+    digest_auth,
+    process_exception,
+    route,
+)
 
 USERS = [("ada", "open sesame"), ("grün", "päss:wort")]
 FORBIDDEN = b"HTTP/1.1 401 Who are you\r\nContent-Length: 0\r\nConnection: close\r\n"
@@ -395,3 +405,32 @@ def test_credentials_stay_with_their_origin(serving, guard):
             with pytest.raises(InvalidStatus, match="the credentials are for ws://localhost:[0-9]+ only") as excinfo:
                 ask(uri, auth=USERS[0])
             assert not isinstance(excinfo.value.__cause__, RedirectError)
+
+
+# What is left behind
+
+
+@pytest.mark.parametrize("password", ["open sesame", "wrong"])
+def test_connections_that_were_refused_are_forgotten(serving, no_gc, until, scheme, guard, password):
+    made = []
+
+    class Watched(ClientConnection):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            made.append(ref(self))
+
+    asking = guard("chat", USERS)
+
+    def process_request(connection, request):
+        if request.path == "/there":
+            return asking(connection, request)
+        response = connection.respond(302, "")
+        response.headers["Location"] = "/there"
+        return response
+
+    with serving(name, process_request=process_request) as (_, uri):
+        try:
+            ask(uri, auth=("ada", password), create_connection=Watched)
+        except InvalidStatus as exc:
+            assert exc.reason == "the user name or password was refused"
+        until(lambda: [one() for one in made] == [None] * 3)

@@ -34,7 +34,7 @@ class Relay(asyncio.Protocol):
     def __init__(self, tunneling: Tunneling, proxy: Proxy) -> None:
         self._tunneling = tunneling
         self._proxy = proxy
-        self._answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._answer: asyncio.Future[bool] | None = asyncio.get_running_loop().create_future()  # None once it is there
         # Between two iterations of the loop, transports read once or twice: this needs no limit of its own.
         self._kept: list[bytes] = []
         self._lost: list[Exception | None] = []
@@ -52,12 +52,18 @@ class Relay(asyncio.Protocol):
         Raises:
             ProxyError: The proxy refused, broke a rule or hung up.
         """
+        answer = self._answer
+        assert answer is not None
         transport.write(self._tunneling.begin())
-        return await self._answer
+        try:
+            return await answer
+        except BaseException:
+            del self, answer  # else the exception would keep itself and us, through its traceback
+            raise
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; asyncio calls this."""
-        if self._answer.done():
+        if self._answer is None:
             self._kept.append(data)
         else:
             self._take(data)
@@ -69,20 +75,29 @@ class Relay(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the loss of the transport; asyncio calls this."""
         self._lost.append(exc)
-        if isinstance(exc, OSError) and not self._answer.done():
-            self._answer.set_exception(unreachable(exc, self._proxy))
+        if isinstance(exc, OSError):
+            self._conclude(unreachable(exc, self._proxy))
         self._take(b"")
 
     def _take(self, data: bytes) -> None:
-        if self._answer.done():
+        if self._answer is None:
             return
         try:
             opened = self._tunneling.receive(data)
         except Exception as exc:
-            self._answer.set_exception(exc.with_traceback(None))  # its frames would keep the future, which keeps it
+            self._conclude(exc.with_traceback(None))  # as in `ask`
         else:
             if opened is not None:
-                self._answer.set_result(opened)
+                self._conclude(opened)
+
+    def _conclude(self, outcome: bool | Exception) -> None:
+        answer, self._answer = self._answer, None
+        if answer is None or answer.done():  # nobody wants to know any more
+            return
+        if isinstance(outcome, Exception):
+            answer.set_exception(outcome)
+        else:
+            answer.set_result(outcome)
 
     def hand_over(self, transport: asyncio.Transport, connection: asyncio.Protocol) -> None:
         """
@@ -135,6 +150,7 @@ async def open_tunnel(
                 transport = await _start_tls(transport, relay, tls)
         except BaseException:
             transport.abort()
+            del transport, relay  # as in `ask`
             raise
         if opened:
             connection = new_connection()

@@ -115,12 +115,13 @@ class Tunneling:
 
     def _refuse(self, exc: InvalidProxyStatus) -> None:
         """Return if another request may do better."""
-        if exc.response.status_code != 407:
-            raise convert_proxy_error(exc) from exc
-        if self._auth is None:
-            self._auth = self._make_auth()
         try:
+            if exc.response.status_code != 407:
+                raise convert_proxy_error(exc) from exc
+            if self._auth is None:
+                self._auth = self._make_auth()
             self._auth.refuse(exc.response)
         except StatusError as error:
-            exc.__cause__ = error.with_traceback(None)
-            raise convert_proxy_error(exc, getattr(error, "reason", None)) from exc
+            raise convert_proxy_error(exc, getattr(error, "reason", None)) from error
+        finally:
+            del exc  # the errors have this frame in their tracebacks
