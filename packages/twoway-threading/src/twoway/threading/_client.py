@@ -460,6 +460,7 @@ class connect:
                 return _accept(plan, connection)
 
     def _open(self, plan: Plan, deadline: Deadline) -> ClientConnection:
+        deadline.check()  # headers and credentials may have taken it all
         errors: list[OSError] = []
         for address, make_line in self._ways(plan, deadline):
             with take_turn(address if self._serialize else None, deadline):
