@@ -73,8 +73,10 @@ def prove(row: Row, dists: Path, test_tools: Path) -> list[str]:
         folder = Path(temporary)
         python = _environment(folder / "venv")
         _install(python, row, dists)
-        problems = _check_installed(row, _probe(python, folder))
-        if not row.package.is_meta and not _run_tests(python, row.package, dists, folder, test_tools):
+        report = _probe(python, folder)
+        problems = _check_installed(row, report)
+        variables = {"PYTHONPATH": str(test_tools), "TWOWAY_TEST_IMPLEMENTATION": _implementation(report, dists)}
+        if not row.package.is_meta and not _run_tests(python, row.package, dists, folder, variables):
             problems.append("its tests fail against the wheel")
     return problems
 
@@ -94,10 +96,13 @@ def _install(python: Path, row: Row, dists: Path) -> None:
         raise SystemExit(f"{row.requirement} does not install:\n{result.stdout}{result.stderr}")
 
 
-def _run(python: Path, arguments: list[str], folder: Path, path: str = "") -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COVERAGE"))}
-    environment = {**clean, "PYTHONPATH": path} if path else clean
+def _run(
+    python: Path, arguments: list[str], folder: Path, variables: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    foreign = ("PYTHON", "COVERAGE", "TWOWAY")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     command = [str(python), *arguments]
+    environment = {**clean, **(variables or {})}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -108,6 +113,14 @@ def _probe(python: Path, folder: Path) -> dict[str, object]:
         return {"problem": result.stderr.strip().splitlines()[-1]}
     report: dict[str, object] = json.loads(result.stdout)
     return report
+
+
+def _implementation(report: dict[str, object], dists: Path) -> str:
+    """Return which codec the tests must find: the compiled one wherever it came along and is no empty shell."""
+    installed = report.get("installed", {})
+    assert isinstance(installed, dict)
+    has_it = f"{META}-speedups" in installed and any(dists.glob(f"{META}_speedups-*-cp*.whl"))
+    return "compiled" if has_it else "pure"
 
 
 def _check_installed(row: Row, report: dict[str, object]) -> list[str]:
@@ -142,7 +155,7 @@ def _closure(row: Row, installed: dict[str, list[str]]) -> set[str]:
     return {name for name, _ in seen}
 
 
-def _run_tests(python: Path, package: Package, dists: Path, folder: Path, test_tools: Path) -> bool:
+def _run_tests(python: Path, package: Package, dists: Path, folder: Path, variables: dict[str, str]) -> bool:
     stem = f"{package.name.replace('-', '_')}-{package.version}"
     with tarfile.open(dists / f"{stem}.tar.gz") as archive:
         archive.extractall(folder, filter="data")
@@ -152,7 +165,7 @@ def _run_tests(python: Path, package: Package, dists: Path, folder: Path, test_t
     for name in ("tests", "README.md"):
         (folder / stem / name).rename(away / name)
     options = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(away), "-p", "no:cacheprovider", "-q"]
-    result = _run(python, ["-m", "pytest", *options, "tests"], away, str(test_tools))
+    result = _run(python, ["-m", "pytest", *options, "tests"], away, variables)
     last = result.stdout.strip().splitlines()[-1:] or result.stderr.strip().splitlines()[-1:]
     print("   ", *last)
     if result.returncode:

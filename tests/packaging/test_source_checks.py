@@ -81,7 +81,7 @@ def test_set_version_rewrites_all(tree, run):
 @pytest.mark.parametrize(
     ("package", "line", "message"),
     [
-        ("frames", "import twoway.http", "twoway.frames is not allowed to import twoway.http"),
+        ("frames", "import twoway.http", "Illegal imports of protected package twoway.http"),
         ("http", "from twoway.frames import Frame", "Illegal imports of protected package twoway.frames"),
         ("protocol", "import twoway.frames._mask", "Illegal imports of protected package twoway.frames._mask"),
         ("protocol", "import twoway.asyncio", "Illegal imports of protected package twoway.asyncio"),
