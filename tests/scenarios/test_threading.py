@@ -463,6 +463,35 @@ def test_ctrl_c_ends_each_call_that_waits(peers: Any, how: str) -> None:
         assert process.returncode == 0, (out, err)
 
 
+CLOSED_BY_SIGNAL = """
+import signal
+from twoway.threading import serve
+
+def echo(connection):
+    for message in connection:
+        connection.send(message)
+
+server = serve(echo, "127.0.0.1", 0)
+signal.signal(signal.SIGTERM, lambda *_: server.close(code=1012))
+print(server.sockets[0].getsockname()[1])
+server.serve_forever()
+print("closed")
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signals here")
+def test_a_signal_handler_may_close_the_server() -> None:
+    with running(CLOSED_BY_SIGNAL) as process:
+        assert process.stdout is not None
+        with connect(f"ws://127.0.0.1:{int(process.stdout.readline())}/") as client:
+            client.ping().wait()
+            process.send_signal(signal.SIGTERM)
+            client.wait_closed(PATIENCE)
+            assert client.close_code == 1012
+        out, err = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, out) == (0, "closed\n"), err
+
+
 FORK = """
 import os, sys
 from twoway.threading import connect, serve
