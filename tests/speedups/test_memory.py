@@ -7,6 +7,7 @@ import gc
 import os
 import subprocess
 import sys
+import sysconfig
 import threading
 import tracemalloc
 import weakref
@@ -238,6 +239,109 @@ def test_extensions_that_return_nonsense_are_refused(compiled: Any) -> None:
         with pytest.raises(TypeError):
             decoder.feed(encode_frame(2, b"a"))
         assert decoder.feed(encode_frame(2, b"a")) == []
+
+
+@pytest.mark.parametrize("size", [2**64, 2**80, -1, -(2**80)])
+def test_extensions_may_give_any_integer_as_limit(size: int, compiled: Any, pure: Any, run: Any) -> None:
+    class Odd(Mirror):
+        def max_encoded_size(self, max_size: int) -> int:
+            return size
+
+    wire = [encode_frame(2, b"a")]
+    assert run(compiled.MessageDecoder(extensions=[Odd()]), wire) == run(pure.MessageDecoder(extensions=[Odd()]), wire)
+
+
+def test_errors_while_a_limit_is_asked_for_come_out(compiled: Any) -> None:
+    class Odd(Mirror):
+        def max_encoded_size(self, max_size: int) -> int:
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        compiled.MessageDecoder(extensions=[Odd()]).feed(encode_frame(2, b"a"))
+
+
+def test_errors_of_arguments_come_out(compiled: Any) -> None:
+    class Unsure:
+        def __bool__(self) -> bool:
+            raise LookupError
+
+    decoder = compiled.Utf8Decoder()
+    for call in (
+        lambda: compiled.encode_frame(1, b"", Unsure()),
+        lambda: compiled.encode_frame(1, b"", masked=Unsure()),
+        lambda: compiled.encode_header(1, 5, Unsure()),
+        lambda: compiled.MessageDecoder(fragments=Unsure()),
+        lambda: decoder.decode(b"", final=Unsure()),
+    ):
+        with pytest.raises(LookupError):
+            call()
+    for opcode, rsv in ((-1, 0), (256, 0), (1, -1), (1, 256)):
+        with pytest.raises(ValueError, match="^(opcode|rsv) must be 0 to 255, not "):
+            compiled.encode_frame(opcode, b"", rsv=rsv)
+
+
+@pytest.mark.parametrize(("answer", "error"), [(b"abc", RuntimeError), (None, RuntimeError), (OSError, OSError)])
+def test_a_source_of_keys_that_fails_is_an_error(
+    answer: Any, error: type[Exception], compiled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from twoway.speedups import _frames
+
+    def urandom(size: int) -> Any:
+        if answer is OSError:
+            raise OSError
+        return answer
+
+    monkeypatch.setattr(os, "urandom", urandom)
+    _frames.forget_keys()
+    for call in (compiled.new_masking_key, lambda: compiled.encode_frame(1, b"", masked=True)):
+        with pytest.raises(error):
+            call()
+
+
+NO_MEMORY = r"""
+import _testcapi, gc
+from twoway.frames import *
+assert IMPLEMENTATION == "compiled"
+key = b"abcd"
+long = encode_frame(1, "aé€" * 50, False) + encode_frame(9, b"p") + encode_frame(0, "b" * 300) + b"\x88\x02\x03\xe8"
+pieces = [long[at : at + 50] for at in range(0, len(long), 50)]
+data, text = bytes(600), "é" * 300
+calls = [
+    lambda: [list(map(MessageDecoder().feed, pieces)), list(map(MessageDecoder(fragments=True).feed, pieces))],
+    lambda: list(map(FrameDecoder().feed, pieces)),
+    lambda: MessageDecoder().feed(b"\x81\x01\xff"),
+    lambda: MessageDecoder(max_size=0).feed(long),
+    lambda: (encode_frame(1, text, masked=True, key=key), encode_frame(2, data), apply_mask(data, key)),
+    lambda: (encode_header(1, 5), new_masking_key(), decode_utf8(data), Utf8Decoder().decode(data)),
+    lambda: (lambda decoder: (decoder.decode(b"\xc3"), decoder.decode(b"\xa9" + data)))(Utf8Decoder()),
+    lambda: encode_frame(2, memoryview(data)[::2]),
+    lambda: serialize_frame(Frame(Opcode.TEXT, data), masked=True),
+]
+expected = [repr(call())[:50] for call in calls]
+failures = 0
+for call in calls:
+    for start in range(300):
+        _testcapi.set_nomemory(start, start + 1)
+        try:
+            call()
+        except MemoryError:
+            failures += 1
+        finally:
+            _testcapi.remove_mem_hooks()
+gc.collect()
+print(failures > 50)
+"""
+
+
+@pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    reason="NOT TESTED HERE: free-threaded Python 3.13 itself does not survive it, with the pure codec neither",
+)
+def test_a_lack_of_memory_is_an_error(compiled: Any) -> None:
+    """Let each allocation fail once."""
+    pytest.importorskip("_testcapi", reason="NOT TESTED HERE: this Python comes without its test modules")
+    result = subprocess.run([sys.executable, "-c", NO_MEMORY], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr, result.stdout) == (0, "", "True\n")
 
 
 def test_subclasses_work(compiled: Any) -> None:

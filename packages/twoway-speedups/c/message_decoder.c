@@ -54,9 +54,11 @@ static int ask(MessageDecoder *self, uint64_t room, uint64_t *wire_room, PyObjec
         return -1;
     }
     *wire_room = PyLong_AsUnsignedLongLong(wire);
-    if (PyErr_Occurred()) {
-        PyErr_Clear(); /* an extension that hardly knows limits */
-        *wire_room = UINT64_MAX;
+    if (PyErr_Occurred()) { /* what an extension says is no payload's length */
+        int overflow;
+        PyErr_Clear();
+        PyLong_AsLongLongAndOverflow(wire, &overflow);
+        *wire_room = overflow > 0 ? UINT64_MAX : 0;
     }
     Py_INCREF(*steps);
     Py_DECREF(plan);
