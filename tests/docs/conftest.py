@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +12,14 @@ import time
 import pytest
 
 PORT = "8765"  # as the documentation has it
+
+
+def _hear_ctrl_c():
+    """Have Ctrl-C mean what it means in a terminal, even where the tests run in the background of a shell."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+hear_ctrl_c = None if os.name == "nt" else _hear_ctrl_c
 
 
 @pytest.fixture
@@ -35,6 +44,7 @@ def start(port, tmp_path):
             stderr=subprocess.PIPE,
             encoding="utf-8",
             env=environment,
+            preexec_fn=hear_ctrl_c,  # noqa: PLW1509  # it only sets a signal
         )
         running.append(process)
         return process

@@ -313,11 +313,23 @@ def echo_server() -> Iterator[str]:
         process.terminate()
 
 
+def _hear_ctrl_c() -> None:
+    """Have Ctrl-C mean what it means in a terminal, even where the tests run in the background of a shell."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def running(program: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Run a Python program; it must have ended before this is left, or is killed."""
     command = [sys.executable, "-u", "-W", "error", "-X", "faulthandler", "-c", program, *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    hear = None if os.name == "nt" else _hear_ctrl_c
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear,  # noqa: PLW1509  # it only sets a signal
+    ) as process:
         try:
             yield process
         finally:
@@ -461,6 +473,60 @@ def test_ctrl_c_ends_each_call_that_waits(peers: Any, how: str) -> None:
         out, err = process.communicate(timeout=PATIENCE)
         assert "interrupted" in out, (out, err)
         assert process.returncode == 0, (out, err)
+
+
+INTERRUPTED_ANYWHERE = """
+import _thread, random, sys, threading, time
+from twoway.threading import ConnectionClosed, connect
+
+uri, chance = sys.argv[1], random.Random(7)
+armed, done = threading.Event(), threading.Event()
+
+def interrupt():
+    while not done.is_set():
+        if armed.wait(0.1):
+            end = time.perf_counter() + chance.random() * 0.0004
+            while time.perf_counter() < end:
+                pass
+            if armed.is_set():
+                armed.clear()
+                _thread.interrupt_main()
+            time.sleep(0.001)
+
+def check(client, text):
+    client.send(text, timeout=20)
+    while client.recv(timeout=20) != text:
+        pass
+
+threading.Thread(target=interrupt, daemon=True).start()
+client, count, end = connect(uri).connect(), 0, time.monotonic() + 4
+while time.monotonic() < end:
+    try:
+        try:
+            armed.set()
+            for _ in range(50):
+                client.send("x")
+                client.recv()
+                client.ping().wait()
+            armed.clear()
+            time.sleep(0.005)  # the last one may still be on its way
+        except KeyboardInterrupt:
+            count += 1
+            armed.clear()
+            check(client, f"still there {count}?")
+    except ConnectionClosed:
+        armed.clear()
+        client = connect(uri).connect()
+done.set()
+print(count)
+"""
+
+
+def test_ctrl_c_at_any_moment_leaves_a_connection_that_works_or_says_that_it_is_closed(echo_server: str) -> None:
+    with running(INTERRUPTED_ANYWHERE, echo_server) as process:
+        out, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, (out, err)
+        assert int(out) > 0
 
 
 CLOSED_BY_SIGNAL = """
