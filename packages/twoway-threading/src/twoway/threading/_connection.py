@@ -139,7 +139,7 @@ class Connection(Watched, ConnectionFacts):
         self._inbox = Inbox(max_queue, max_queue_bytes)
         self._receiver: int | None = None  # which thread is in `recv`
         self._parts: ref[Parts] | None = None  # who receives a message in parts
-        self._reader = False  # whether a thread reads the socket
+        self._reader: int | None = None  # which thread reads the socket
         self._watched = True  # whether the I/O thread does so when there is something to read
         self._reading = True  # whether there is room for what may come
         self._wait_readable: Callable[[float | None], object] | None = None
@@ -297,50 +297,51 @@ class Connection(Watched, ConnectionFacts):
     def _receive_quickly(self) -> str | bytes | None:
         """Do what `_receive` does when nothing is in the way; None if something is, or no whole message has come."""
         protocol, inbox = self.protocol, self._inbox
-        with self._lock:
-            if self._reader or self._receiver is not None or self._parts is not None or not self._reading:
-                return None
-            message = inbox.get()
-            if message is not None:
-                return message
-            if self._watched or protocol.state is not State.OPEN or protocol.failing:
-                return None
-            self._receiver = get_ident()
-            self._reader = True
-            self._turn += 1
+        me = get_ident()
         try:
-            self._read(FOREVER)
-        finally:
             with self._lock:
+                if self._reader or self._receiver is not None or self._parts is not None or not self._reading:
+                    return None
                 message = inbox.get()
-                self._receiver = None
-                if self._waiters:
-                    self._unclaim()
-            if self._tell:
-                self._arrange()
-        return message
+                if message is not None:
+                    return message
+                if self._watched or protocol.state is not State.OPEN or protocol.failing:
+                    return None
+                self._receiver = self._reader = me
+                self._turn += 1
+            self._read(FOREVER)
+            with self._lock:
+                return inbox.get()
+        finally:
+            if self._receiver == me:
+                self._leave()
 
     def _receive(self, take: Callable[[], object], timeout: float | None, parts: Parts | None = None) -> Any:
         """Give what ``take`` gives, when it gives something."""
         if timeout is not None:
             check_seconds("timeout", timeout)
-        with self._lock:
-            if self._receiver is not None or self._parts is not None or parts is not None:
-                self._claim(parts)
-            item = take()
-            if item is None:
-                self._receiver = get_ident()
-                self._inbox.wanted = True
-            elif not self._reading and self._inbox.low:
-                self._resume_reading()
-        if item is not None:
-            if self._tell:
-                self._arrange()
-            return item
+        me = get_ident()
         try:
+            with self._lock:
+                if self._receiver is not None or self._parts is not None or parts is not None:
+                    self._claim(parts)
+                item = take()
+                if item is None:
+                    self._receiver = me
+                    self._inbox.wanted = True
+                elif not self._reading and self._inbox.low:
+                    self._resume_reading()
+            if item is not None:
+                if self._tell:
+                    self._arrange()
+                return item
             return self._wait_for(take, FOREVER if timeout is None else Deadline(timeout))
+        except ConcurrencyError:  # who waits may be this thread, interrupted by a signal handler
+            me = -1
+            raise
         finally:
-            self._leave()
+            if self._receiver == me:
+                self._leave()
 
     def _claim(self, parts: Parts | None) -> None:
         """Make sure that nobody else receives, and note who does so in parts."""
@@ -387,6 +388,8 @@ class Connection(Watched, ConnectionFacts):
     def _leave(self) -> None:
         """End a call that receives."""
         with self._lock:
+            if self._reader == self._receiver:  # Ctrl-C came before the system call
+                self._reader = None
             self._unclaim()
         if self._tell:
             self._arrange()
@@ -403,7 +406,7 @@ class Connection(Watched, ConnectionFacts):
         """Take the role of who reads, and the socket from the I/O thread; false while another thread has it."""
         if self._reader:
             return False
-        self._reader = True
+        self._reader = get_ident()
         self._turn += 1
         if not self._reading and self._inbox.low:
             self._resume_reading()
@@ -433,7 +436,7 @@ class Connection(Watched, ConnectionFacts):
 
     def _end_reading(self) -> None:
         with self._lock:
-            self._reader = False
+            self._reader = None
             self._notify()
 
     def _read_now(self, flags: int = _NOW) -> bool:
@@ -449,10 +452,10 @@ class Connection(Watched, ConnectionFacts):
                 error = exc
                 error.__traceback__ = None  # we keep the error, and its frames would keep us
             with self._lock:
-                self._reader = False
+                self._reader = None
                 more = self._take_in(data, error)
         except BaseException as exc:  # between the system call and here, bytes may have been lost
-            self._reader = False
+            self._reader = None
             self.break_off(exc)
             raise
         if more is not None:
@@ -888,7 +891,7 @@ class Connection(Watched, ConnectionFacts):
             with self._lock:
                 if self._reader:  # that thread will find out, too
                     return
-                self._reader = True
+                self._reader = get_ident()
             if not self._read_now():
                 break
         with self._lock:
@@ -1117,7 +1120,7 @@ class Connection(Watched, ConnectionFacts):
             with self._lock:
                 mine = self._watched and not self._reader and not self._eof and self.protocol.state is not State.CLOSED
                 if mine:
-                    self._reader = True
+                    self._reader = get_ident()
             if mine:
                 self._read_now()
 
@@ -1198,7 +1201,7 @@ class Connection(Watched, ConnectionFacts):
         """Forget the socket, which belongs to the parent process; called after a fork, in the child."""
         self._lock = Lock()
         self._condition = None
-        self._reader = self._writing = False
+        self._reader, self._writing = None, False
         self.protocol.abort()
         self.socket.close()
         self._ended = self._cut = self._shut = True
