@@ -162,9 +162,7 @@ def test_malformed_targets_are_refused(ask, target):
     | {
         f"malformed {number}": Asked(request({b"Host": value}), 400)
         for number, value in enumerate(
-            b"|a b|a/b|user@a|a:b|a:80:80|a:99999|[::1|[::g]|::1|a\\b|a#b|a?b|[v1.x]|\xe4|%zz|http://a|a:-1|a: 80".split(
-                b"|"
-            )
+            b"|a b|a/b|user@a|a:b|a:80:80|a:99999|[::1|[::g]|::1|a\\b|a#b|a?b|[v1.x]|\xe4|%zz|http://a|a:-1".split(b"|")
         )
     }
     | {

@@ -9,9 +9,7 @@ from twoway.http import HTTPLimits
 from .drivers import Driver, answer_plain_http, delay
 
 #: What ends by itself does so in this time, so that tests need not wait; seconds.
-HASTY = {"open_timeout": 0.5, "ping_interval": 0.3, "ping_timeout": 0.3, "close_timeout": 0.4}
-#: For an attack that must not be ended by a timer; seconds.
-PATIENT = {"ping_interval": None, "open_timeout": 30}
+HASTY = {"open_timeout": 0.4, "ping_interval": 0.2, "ping_timeout": 0.2, "close_timeout": 0.3}
 USER = ("ada", "open sesame")
 
 SERVERS: dict[str, dict[str, Any]] = {
