@@ -10,14 +10,15 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import ssl
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import trustme
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -156,12 +157,11 @@ def victim(request: pytest.FixtureRequest, driver: Driver, servers: Servers) -> 
     return Victim(request.param, driver, servers)
 
 
-@pytest.fixture
-def threads_stay() -> Iterator[None]:
-    """Check that no thread is left; what a driver keeps for later was there before."""
-    before = set(threading.enumerate())
-    yield
-    until = time.monotonic() + DEADLINE
-    while set(threading.enumerate()) - before and time.monotonic() < until:
-        time.sleep(0.01)
-    assert set(threading.enumerate()) <= before
+@pytest.fixture(scope="session")
+def tls() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Certificates for localhost: the context of a server, and one of a client that trusts it."""
+    authority = trustme.CA()
+    contexts = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority.issue_cert("localhost").configure_cert(contexts[0])
+    authority.configure_trust(contexts[1])
+    return contexts

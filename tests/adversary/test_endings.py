@@ -7,7 +7,7 @@ import os
 from contextlib import ExitStack
 
 import pytest
-from adversary_rig.attack import Asked, Framed, Victim, check_documented
+from adversary_rig.attack import Asked, Framed, check_documented
 from adversary_rig.memory import growth
 from adversary_rig.peer import DEADLINE, Trap, dial
 from adversary_rig.wire import BINARY, PING, RSV1, TEXT, Frame, accept_of, closing, deflate, request, response
