@@ -5,6 +5,8 @@ Be a peer that a test controls, in a process of its own.
     python peer.py asyncio|threading server HOST PORT[,PORT OF TLS]
     python peer.py asyncio|threading echo HOST PORT             a server that echoes
     python peer.py asyncio|threading load URI CLIENT ...        clients that connect again whenever they have to
+    python peer.py asyncio|threading watch HOST PORT            a server that tells how connections end
+    python peer.py asyncio|threading hold ACT URI ...           clients that tell it, and receive, send or close
 
 Lines of JSON go both ways; `Peer` is the other end. The environment variable ``FAULT_RIG_TLS`` names a folder with the
 files ``ca``, ``chain`` and ``key``.
@@ -23,7 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from fault_rig import with_asyncio, with_load, with_threading
+from fault_rig import with_asyncio, with_hold, with_load, with_threading
 from fault_rig.workload import LIMITS
 
 
@@ -55,6 +57,10 @@ def run_asyncio(role: str, rest: list[str]) -> None:
             asyncio.run(with_asyncio.run_client(for_client))
         case "load":
             asyncio.run(with_load.run_in_tasks(rest[0], rest[1:]))
+        case "watch":
+            asyncio.run(with_hold.serve(rest[0], int(rest[1])))
+        case "hold":
+            asyncio.run(with_hold.hold_all(rest[0], rest[1:]))
         case "server" | "echo":
             ports = list(zip(map(int, rest[1].split(",")), (None, for_server), strict=False))
             handler = with_asyncio.handle if role == "server" else with_asyncio.echo
@@ -70,6 +76,10 @@ def run_threading(role: str, rest: list[str]) -> None:
             with_threading.run_client(for_client)
         case "load":
             with_load.run_in_threads(rest[0], rest[1:])
+        case "watch":
+            with_hold.serve_in_threads(rest[0], int(rest[1]))
+        case "hold":
+            with_hold.hold_all_in_threads(rest[0], rest[1:])
         case "server" | "echo":
             ports = list(zip(map(int, rest[1].split(",")), (None, for_server), strict=False))
             handler = with_threading.handle if role == "server" else with_threading.echo

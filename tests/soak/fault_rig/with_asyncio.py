@@ -127,7 +127,11 @@ async def echo(connection: Any) -> None:
 
 
 async def run_server(
-    handler: Any, host: str, ports: Sequence[tuple[int, ssl.SSLContext | None]], options: dict[str, Any]
+    handler: Any,
+    host: str,
+    ports: Sequence[tuple[int, ssl.SSLContext | None]],
+    options: dict[str, Any],
+    grace: float = 5,
 ) -> None:
     """Serve until the test, or SIGTERM, says that it is over."""
     loop = asyncio.get_running_loop()
@@ -142,7 +146,7 @@ async def run_server(
     loop.add_signal_handler(signal.SIGTERM, lambda: commands.over())
     say({"ports": [server.sockets[0].getsockname()[1] for server in servers]})
     await obey(commands)
-    reports = await asyncio.gather(*(server.shutdown(grace=5) for server in servers))
+    reports = await asyncio.gather(*(server.shutdown(grace=grace) for server in servers))
     say({"shutdown": [{name: getattr(report, name) for name in report.__slots__} for report in reports]})
 
 

@@ -125,7 +125,11 @@ def echo(connection: Any) -> None:
 
 
 def run_server(
-    handler: Any, host: str, ports: Sequence[tuple[int, ssl.SSLContext | None]], options: dict[str, Any]
+    handler: Any,
+    host: str,
+    ports: Sequence[tuple[int, ssl.SSLContext | None]],
+    options: dict[str, Any],
+    grace: float = 5,
 ) -> None:
     """Serve until the test, or SIGTERM, says that it is over."""
     servers: list[Server] = []
@@ -138,7 +142,7 @@ def run_server(
 
     say({"ports": [server.sockets[0].getsockname()[1] for server in servers]})
     obey(Commands(census=lambda: say({"census": census.take(None)}), connections=count))
-    reports = [server.shutdown(grace=5) for server in servers]
+    reports = [server.shutdown(grace=grace) for server in servers]
     say({"shutdown": [{name: getattr(report, name) for name in report.__slots__} for report in reports]})
 
 
