@@ -97,7 +97,7 @@ def _marker(piece: Package) -> str:
 
 def root_blocks() -> dict[str, str]:
     """Return the generated blocks of the root ``pyproject.toml``."""
-    sources = [*(piece.source.relative_to(ROOT).as_posix() for piece in portions()), "tools"]
+    sources = [*(piece.source.relative_to(ROOT).as_posix() for piece in portions()), "tools", "tools/bench"]
     return {
         "third-party": f"third-party = {json.dumps(third_party())}\n",
         "mypy": f"mypy_path = {json.dumps(sources)}\n",
