@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent.parent
 # libFuzzer starts, reads the corpus and imports an instrumented library before it counts seconds.
 _STARTING = 120
-_MAX_LENGTH = 512
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def fuzz(target: Target, seconds: int, keep: Path) -> Outcome:
     dictionary.write_text("".join(f'"{_escape(word)}"\n' for word in target.words or [b"\0"]), encoding="ascii")
     options = [
         f"-max_total_time={seconds}",
-        f"-max_len={_MAX_LENGTH}",
+        f"-max_len={target.max_length}",
         f"-dict={dictionary}",
         f"-artifact_prefix={found}/.crash-",
         "-print_final_stats=1",

@@ -21,6 +21,7 @@ class Target:
         words: What the fuzzer may put into its inputs.
         compiled: Whether it needs the compiled codec.
         folder: Where its inputs are kept, if that is not its folder in ``corpus``.
+        max_length: Size of the largest inputs; bytes. The smaller, the more of them in a second.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Target:
     words: tuple[bytes, ...] = ()
     compiled: bool = False
     folder: Path | None = None
+    max_length: int = 512
 
     @property
     def corpus(self) -> Path:
