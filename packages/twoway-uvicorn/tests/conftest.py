@@ -1,15 +1,18 @@
 """
 A server of uvicorn with an application of the test, and a client; tests may be coroutine functions.
 
-Each test runs on a loop of its own, which must be clean when the test ends.
+Each test runs on a loop of its own, which must be clean when the test ends. With TWOWAY_TEST_LOOP=uvloop in the
+environment it is one of uvloop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import inspect
 import logging
+import os
 import socket
 import ssl
 import struct
@@ -30,13 +33,20 @@ from twoway.uvicorn import WebSocketProtocol
 PATIENCE = 20
 
 
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Make the loop that the environment asks for."""
+    module = importlib.import_module(os.environ.get("TWOWAY_TEST_LOOP", "asyncio"))
+    loop: asyncio.AbstractEventLoop = module.new_event_loop()
+    return loop
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     names = pyfuncitem._fixtureinfo.argnames
     complaints: list[dict[str, Any]] = []
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.get_loop().set_exception_handler(lambda loop, context: complaints.append(context))
         runner.run(_run_clean(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})))
     gc.collect()  # exceptions that nobody retrieved are told now
