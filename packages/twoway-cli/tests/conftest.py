@@ -18,6 +18,7 @@ import pytest
 import trustme
 
 from twoway.asyncio import ServerConnection, serve
+from twoway.cli import _connect
 from twoway.cli._main import twoway
 
 
@@ -27,6 +28,7 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         if name.lower().endswith("_proxy") or name.startswith("TWOWAY_") or name in ("FORCE_COLOR", "NO_COLOR"):
             monkeypatch.delenv(name)
+    monkeypatch.setattr(_connect, "_DEFAULT_WAIT", 0.2)
     for name in ("HOME", "XDG_CONFIG_HOME", "APPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import sys
 from typing import Any
 
 import click
@@ -18,6 +17,7 @@ from ._exits import Exit, show_exits
 from ._failures import Failure, Stop, explain
 from ._handshake import show_handshake
 from ._messages import Format, JsonLines, Lines
+from ._stdin import has_terminal
 from ._values import DURATION
 
 _EXAMPLES = (
@@ -85,29 +85,29 @@ async def _talk(
 ) -> None:
     if wait is None:
         wait = _DEFAULT_WAIT if count is None else math.inf
-    limit = asyncio.timeout(None if connecting.timeout == math.inf else connecting.timeout)
+    begin = asyncio.get_running_loop().time()
+    connection = await open_connection(connecting)
+    pinging = None if ping is None else asyncio.create_task(_ping(connection, ping))
+    limit = asyncio.timeout_at(None if connecting.timeout in (None, math.inf) else begin + connecting.timeout)
     try:
         async with limit:
-            connection = await open_connection(connecting)
-            pinging = None if ping is None else asyncio.create_task(_ping(connection, ping))
-            try:
-                if sys.stdin.isatty() and sys.stdout.isatty() and not as_json:
-                    from ._interactive import converse
+            if has_terminal() and not as_json:
+                from ._interactive import converse
 
-                    await converse(connection, connecting.place, binary, count, not no_history)
-                else:
-                    from ._lines import exchange
+                await converse(connection, connecting.place, binary, count, not no_history)
+            else:
+                from ._lines import exchange
 
-                    form: Format = JsonLines() if as_json else Lines(binary)
-                    await exchange(connection, form, count, wait)
-            finally:
-                if pinging is not None:
-                    pinging.cancel()
-                await _leave(connection)
+                form: Format = JsonLines() if as_json else Lines(binary)
+                await exchange(connection, form, count, wait)
     except TimeoutError:
         if not limit.expired():
             raise
         raise Stop(Failure(Exit.TIMEOUT, "The time of --timeout is over.")) from None
+    finally:
+        if pinging is not None:
+            pinging.cancel()
+        await _leave(connection)
 
 
 async def _leave(connection: ClientConnection) -> None:

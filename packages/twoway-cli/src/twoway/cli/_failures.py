@@ -252,6 +252,7 @@ _ORDERLY = (1000, 1001, 1005)
 
 # More specific classes stand first: most of these are an OSError, too.
 _KINDS: tuple[tuple[type[BaseException], Callable[[Any, str], Failure]], ...] = (
+    (Stop, lambda exc, place: exc.failure),
     (ConnectionClosed, _closed),
     (InvalidURI, _bad_address),
     (InvalidProxy, _bad_proxy_setting),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import click
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.input import create_input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.patch_stdout import patch_stdout
 
@@ -142,13 +144,18 @@ async def converse(
     Raises:
         Stop: The connection ended in another way than an orderly one.
     """
+    keyboard = create_input()
+    # While a message is printed, and between two prompts, keys keep their meaning: in the usual mode of terminals,
+    # to which prompt_toolkit goes back for that, Ctrl-C would end the program and Ctrl-D be lost.
+    keyboard.cooked_mode = nullcontext  # type: ignore[method-assign]
     session: PromptSession[str] = PromptSession(
+        input=keyboard,
         history=_history(keep),
         key_bindings=_bindings(),
         completer=WordCompleter([f"/{name}" for name in _COMMANDS], sentence=True),
         complete_while_typing=False,
     )
-    with patch_stdout(raw=True):
+    with patch_stdout(raw=True), keyboard.raw_mode():
         screen = Screen(terminal=True)
         screen.note(f"Connected to {place}. /help lists commands, Ctrl-D leaves.")
         conversation = Conversation(connection, screen, binary, count)

@@ -14,6 +14,16 @@ _CHUNK = 65536
 _AHEAD = 4
 
 
+def has_terminal() -> bool:
+    """
+    Tell whether a person is at both ends.
+
+    Returns:
+        Whether standard input and standard output are a terminal.
+    """
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
 async def read_lines() -> AsyncIterator[bytes]:
     """
     Read the lines of standard input.
@@ -59,9 +69,11 @@ def _read_all(loop: asyncio.AbstractEventLoop, pieces: asyncio.Queue[bytes], roo
 
 def _read() -> bytes:
     """Read what there is; nothing at the end. Not by ``sys.stdin``: its lock would be held while the program ends."""
+    if sys.stdin is None:  # it was closed before the program began
+        return b""
     try:
         return os.read(sys.stdin.fileno(), _CHUNK)
     except io.UnsupportedOperation:  # in tests there is no file behind it
         return sys.stdin.buffer.read(_CHUNK)
-    except (OSError, ValueError):  # a terminal that has gone, or standard input was closed
+    except (OSError, ValueError):  # a terminal that has gone
         return b""
