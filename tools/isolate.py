@@ -21,6 +21,9 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from _proof import Outcome, Row, prove
 from _pythons import pythons
 from _workspace import ROOT, packages, third_party
@@ -60,12 +63,12 @@ def rows(interpreters: Mapping[str, str], only: list[str], everything: bool) -> 
 def never_run(outcomes: list[Outcome]) -> dict[str, str]:
     """Return the tests that were skipped wherever they could have run, because of something from third parties."""
     passed = set[str]().union(*(outcome.passed for outcome in outcomes))
-    names = {name.partition(">")[0].partition("[")[0].partition("<")[0] for name in third_party()}
+    names = {canonicalize_name(Requirement(text).name) for text in third_party()}
     return {
         test: reason
         for outcome in outcomes
         for test, reason in outcome.skipped.items()
-        if test not in passed and any(name in reason.lower().replace("_", "-") for name in names)
+        if test not in passed and any(name in canonicalize_name(reason) for name in names)
     }
 
 

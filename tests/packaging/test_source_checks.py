@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,19 @@ def test_undeclared_import(tree, run, package, line, message):
     result = run("check_style", "imports")
     assert result.returncode == 1
     assert message in result.stdout
+
+
+def test_removed_dependency(tree, run):
+    path = tree / "packages/twoway-deflate/pyproject.toml"
+    text, count = re.subn(r'"twoway-frames==[^"]*",?', "", path.read_text(encoding="utf-8"))
+    assert count == 1
+    path.write_text(text, encoding="utf-8")
+    assert "differs: pyproject.toml" in run("check_style", "sync").stdout
+    # Whoever writes the contracts anew learns which import is no longer declared.
+    run("sync")
+    result = run("check_style", "imports")
+    assert result.returncode == 1
+    assert "Illegal imports of protected package twoway.frames" in result.stdout
 
 
 def test_changed_licence(tree, run):
