@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from fuzz_targets.target import Target
 
 ROOT = Path(__file__).parent.parent.parent
+# Where there are wheels of atheris; elsewhere nobody is blamed for not having it.
+_WHEELS = {("linux", "x86_64")}
 # libFuzzer starts, reads the corpus and imports an instrumented library before it counts seconds.
 _STARTING = 120
 
@@ -131,7 +134,8 @@ def fuzz_all(names: Sequence[str], seconds: int, jobs: int, keep: Path) -> int:
     from twoway.frames import IMPLEMENTATION
 
     if find_spec("atheris") is None:
-        raise SystemExit("NOT FUZZED: atheris is not installed; test_corpus.py replays the corpus without it")
+        print("NOT FUZZED: atheris is not installed; test_corpus.py replays the corpus without it")
+        return (sys.platform, platform.machine()) in _WHEELS
     chosen = [TARGETS[name] for name in names or TARGETS]
     for target in [target for target in chosen if target.compiled and IMPLEMENTATION != "compiled"]:
         print(f"{target.name:15} NOT FUZZED: the compiled codec is not installed", flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -106,11 +107,12 @@ def _alike(make: Any, wire: bytes) -> list[Any]:
     return found
 
 
-def _speedups(loaded: list[Any] = []) -> Any:  # noqa: B006 - loaded once
-    if not loaded:
-        spec = importlib.util.spec_from_file_location("speedups_fuzz", SPEEDUPS / "fuzz.py")
-        assert spec is not None
-        assert spec.loader is not None
-        loaded.append(importlib.util.module_from_spec(spec))
-        spec.loader.exec_module(loaded[0])
-    return loaded[0]
+@cache
+def _speedups() -> Any:
+    """Load the fuzzer of the compiled codec, which has no package."""
+    spec = importlib.util.spec_from_file_location("speedups_fuzz", SPEEDUPS / "fuzz.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
