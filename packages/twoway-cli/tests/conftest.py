@@ -18,7 +18,7 @@ import pytest
 import trustme
 
 from twoway.asyncio import ServerConnection, serve
-from twoway.cli import _connect
+from twoway.cli import _connect, _network
 from twoway.cli._main import twoway
 
 
@@ -29,6 +29,7 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.lower().endswith("_proxy") or name.startswith("TWOWAY_") or name in ("FORCE_COLOR", "NO_COLOR"):
             monkeypatch.delenv(name)
     monkeypatch.setattr(_connect, "_DEFAULT_WAIT", 0.2)
+    monkeypatch.setattr(_network, "_PATIENCE", 1.0)
     for name in ("HOME", "XDG_CONFIG_HOME", "APPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
 
@@ -154,7 +155,7 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
     yield start
     for process in running:
-        process.kill()
+        process.terminate()
         process.communicate()
 
 

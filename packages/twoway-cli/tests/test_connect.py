@@ -94,7 +94,16 @@ def test_subprotocol_headers_and_verbose(cli, serving):
         await connection.send(" ".join(headers[name] for name in ("X-A", "Cookie", "Origin")) + connection.subprotocol)
 
     options = ["--header", "X-A: 1", "--cookie", "a=1", "--cookie", "b=2", "--origin", "http://o.example"]
-    options += ["--subprotocol", "v9", "--subprotocol", "v1", "--no-compress", "-v", "--header", "Authorization: Basic abc"]
+    options += [
+        "--subprotocol",
+        "v9",
+        "--subprotocol",
+        "v1",
+        "--no-compress",
+        "-v",
+        "--header",
+        "Authorization: Basic abc",
+    ]
     result = cli("connect", serving(tell, subprotocols=["v1"]), *options)
     assert result.stdout == "1 a=1; b=2 http://o.examplev1\n"
     assert "> GET / HTTP/1.1" in result.stderr

@@ -61,4 +61,4 @@ def test_help_is_quick():
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     loaded = set(result.stdout.split())
     assert "click" in loaded
-    assert not loaded & {"rich", "prompt_toolkit", "asyncio", "twoway.asyncio"}
+    assert not loaded & {"rich", "prompt_toolkit", "asyncio", "importlib.metadata", "twoway.asyncio"}

@@ -17,6 +17,9 @@ from ._messages import Closing, Format, Lines, Ping, Wish
 from ._screen import Screen
 from ._stdin import read_lines
 
+# Nobody waits for the end of a connection whose output nobody reads; seconds.
+_HURRY = 0.5
+
 
 async def exchange(connection: ClientConnection, form: Format, count: int | None, wait: float) -> None:
     """
@@ -42,8 +45,11 @@ async def exchange(connection: ClientConnection, form: Format, count: int | None
             sink.limit_silence(wait)
         await receiving
         sending.cancel()
+        if sink.is_closed:
+            await connection.close(timeout=_HURRY)
+            return
         await connection.close()
-        await sink.receive(connection)  # what came meanwhile
+        await sink.drain(connection)
     except ConnectionClosed as exc:
         sink.end(exc)
         check_end(exc)
@@ -90,6 +96,17 @@ class _Sink:
                     batch = await connection.recv_batch()
                 await asyncio.to_thread(self._write, batch if self._left > len(batch) else batch[: int(self._left)])
                 self._left -= len(batch)
+
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether nobody reads what we write."""
+        return not self._open
+
+    async def drain(self, connection: ClientConnection) -> None:
+        """Print what came until the connection was closed, and raise how it was; what is too much is dropped."""
+        while True:
+            await self.receive(connection)
+            await connection.recv_batch()
 
     def limit_silence(self, wait: float) -> None:
         """Stop receiving when nothing has come for a time; seconds, infinite not to."""

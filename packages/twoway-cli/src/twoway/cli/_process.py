@@ -183,17 +183,20 @@ class Program:
         """End the program: by the end of its input, then by SIGTERM, then by SIGKILL."""
         if self._process.stdin is not None:
             self._process.stdin.close()
-        for number in (None, "SIGTERM", "SIGKILL"):
-            self._signal(number)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._limits.stop_after):
-                    await self._process.wait()
-                    break
-        self._signal("SIGKILL")  # its children, if it had any that outlive it
+        try:
+            if not await self._has_ended():
+                self._signal("SIGTERM")
+                await self._has_ended()
+        finally:
+            self._signal("SIGKILL")  # its children, too, if it had any that outlive it
 
-    def _signal(self, name: str | None) -> None:
-        if name is None:
-            return
+    async def _has_ended(self) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.stop_after):
+                await self._process.wait()
+        return self._process.returncode is not None
+
+    def _signal(self, name: str) -> None:
         with suppress(ProcessLookupError, PermissionError):
             if os.name == "nt":
                 self._process.kill()
