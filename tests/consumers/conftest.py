@@ -37,7 +37,7 @@ PROJECTS = sorted(path.parent for path in HERE.glob("*/pyproject.toml"))
 def dists(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every wheel that is needed."""
     folder = tmp_path_factory.mktemp("dists")
-    run(str(ROOT / "tools" / "build.py"), str(folder))
+    run(str(ROOT / "tools" / "build.py"), str(folder), "--here")
     for project in PROJECTS:
         run("-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(project))
     wanted = [str(each) for project in PROJECTS for each in requirements(project) if not _workspace.is_sibling(each)]
