@@ -23,7 +23,7 @@ StartPeer: TypeAlias = Callable[..., Peer]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--soak-seconds", type=float, default=12, help="how long peers talk through the relay")
+    parser.addoption("--soak-seconds", type=float, default=8, help="how long peers talk through the relay")
     parser.addoption("--soak-seed", default=None, help="what decides about messages and faults; default: a random one")
 
 

@@ -20,7 +20,7 @@ from fault_rig.workload import Record
 
 DRIVERS = ("asyncio", "threading")
 COPIES = 2
-WARM_UP = 3
+WARM_UP = 2
 # What connections still take to end when no more are begun; seconds.
 LAST_ONES = 60
 # How much more a process may hold at the end than after the first connections, however many there were: what a module

@@ -85,6 +85,7 @@ def _check_end(entry: Entry) -> Iterator[str]:
         for record in entry.sides:
             if not record.orderly or record.cause != expected.get(record.side, "REMOTE_CLOSE"):
                 yield f"nobody harmed it, but for the {record.side} it ended with {record.cause} {record.chained}"
+                yield f"the {record.side} had sent {record.sent} messages, and received {record.received}"
         for record in entry.sides if plan.end == "close" else []:
             if record.sent != plan.counts[record.side]:
                 yield f"nobody harmed it, but the {record.side} could not send all"

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import gc
 import logging
 import os
 import signal
@@ -70,6 +71,7 @@ def run_asyncio(role: str, rest: list[str]) -> None:
 def run_threading(role: str, rest: list[str]) -> None:
     """Play a role with `twoway.threading`."""
     for_client, for_server = contexts()
+    gc.disable()  # not with asyncio, whose own TLS leaves a cycle where a handshake of TLS fails
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # one thread waits for it
     match role:
         case "client":

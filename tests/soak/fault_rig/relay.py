@@ -14,7 +14,7 @@ from dataclasses import dataclass
 # The largest number of bytes that are read at once.
 CHUNK = 1 << 16
 # So many writes are split into small pieces; then a connection is let through, or it would take for ever.
-SPLITS = 300
+SPLITS = 150
 #: What ends a connection, and "none", which does not.
 FAULTS = ("none", "drop", "reset", "half-close", "silence", "split close")
 _WEIGHTS = (50, 14, 14, 10, 5, 7)
@@ -56,8 +56,8 @@ def draw(seed: str) -> Fate:
         fault=dice.choices(FAULTS, _WEIGHTS)[0],
         way=dice.choice((UP, DOWN)),
         after=int(10 ** dice.uniform(0, 5.5)),
-        delay=dice.choice((0, 0, 0, 0.002, 0.02)),
-        rate=dice.choice((None, None, None, 5e5, 2e6)),
+        delay=dice.choice((0, 0, 0, 0.002, 0.01)),
+        rate=dice.choice((None, None, None, 1e6, 4e6)),
         piece=dice.choice((None, None, 1, 7, 100)),
     )
 

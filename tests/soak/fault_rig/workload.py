@@ -19,7 +19,7 @@ STYLES = ("iterate", "recv", "timeouts", "batch", "streaming")
 ENDS = ("close", "hasty", "abort")
 
 #: For both sides. Far longer than a healthy connection needs, and short enough to wait for; seconds.
-LIMITS: dict[str, Any] = {"open_timeout": 6, "ping_interval": 1, "ping_timeout": 4, "close_timeout": 6}
+LIMITS: dict[str, Any] = {"open_timeout": 5, "ping_interval": 1, "ping_timeout": 3, "close_timeout": 6}
 
 
 @dataclass(frozen=True)
