@@ -66,7 +66,9 @@ def install(what: str, index: str) -> str:
         result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if result.returncode:
             return f"pip install {what}:\n{result.stderr}"
-        pieces = [each for each in portions() if what.strip('"').partition("[")[0] in (each.name, META)]
+        name = what.strip('"').partition("[")[0]
+        all_in = [each for each in portions() if each.settings.get("in-meta", True)] if name == META else []
+        pieces = [each for each in portions() if each.name == name] or all_in
         problems = list(use(python, [f"{META}.{each.portion}" for each in pieces], folder))
         return "".join(f"after pip install {what}: {problem}\n" for problem in problems)
 
