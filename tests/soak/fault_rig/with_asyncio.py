@@ -13,7 +13,9 @@ from twoway.asyncio import ConnectionClosed, ConnectionClosedOK, InvalidHandshak
 
 from . import census
 from .control import Commands, Slot
-from .workload import LIMITS, Record, say
+from .workload import LIMITS, PING_EVERY, Record, say
+
+_ends: set[asyncio.Task[None]] = set()
 
 
 async def converse(connection: Any, record: Record) -> None:
@@ -25,14 +27,25 @@ async def converse(connection: Any, record: Record) -> None:
             while not ends or record.expects_more():
                 await take(connection, plan.styles[record.side], record)
         await sending
+        if plan.end == "leave":
+            return
         if plan.end == "abort":
             connection.abort()
         await connection.close()
-        while True:  # what came before the peer's Close frame
+    except ConnectionClosed:
+        pass
+    finally:
+        await sending
+    await see_end(connection, record)
+
+
+async def see_end(connection: Any, record: Record) -> None:
+    """Receive what came before the peer's Close frame, and note how the connection ended."""
+    try:
+        while True:
             record.note(await connection.recv())
     except ConnectionClosed as exc:
         record.end(exc, isinstance(exc, ConnectionClosedOK))
-    await sending
 
 
 async def send_all(connection: Any, record: Record) -> None:
@@ -41,6 +54,8 @@ async def send_all(connection: Any, record: Record) -> None:
         for message in record.plan.outgoing(record.side):
             await connection.send(message)
             record.sent += 1
+            if record.sent % PING_EVERY == 0:
+                await connection.ping()
     except ConnectionClosed:
         pass
     except Exception:
@@ -80,6 +95,7 @@ async def one(slot: Slot, name: str, context: ssl.SSLContext | None) -> None:
         async with connect(slot.uri(name), ssl=context, compression=record.plan.compression, **LIMITS) as connection:
             record.opened = True
             await converse(connection, record)
+        await see_end(connection, record)
     except (OSError, InvalidHandshake) as exc:
         record.error = f"{type(exc).__name__}: {exc}"
     except Exception:
@@ -105,6 +121,13 @@ async def handle(connection: Any) -> None:
         await converse(connection, record)
     except Exception:
         record.bug = traceback.format_exc()
+    _ends.add(task := asyncio.create_task(write_at_end(connection, record)))
+    task.add_done_callback(_ends.discard)
+
+
+async def write_at_end(connection: Any, record: Record) -> None:
+    """Wait for the end of a connection that its handler has left, and write its record."""
+    await see_end(connection, record)
     record.write()
 
 

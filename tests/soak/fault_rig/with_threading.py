@@ -13,7 +13,7 @@ from twoway.threading import ConnectionClosed, ConnectionClosedOK, InvalidHandsh
 
 from . import census
 from .control import Commands, Slot
-from .workload import LIMITS, Record, say
+from .workload import LIMITS, PING_EVERY, Record, say
 
 
 def converse(connection: Any, record: Record) -> None:
@@ -26,15 +26,25 @@ def converse(connection: Any, record: Record) -> None:
             while not ends or record.expects_more():
                 take(connection, plan.styles[record.side], record)
         sending.join()
+        if plan.end == "leave":
+            return
         if plan.end == "abort":
             connection.abort()
         connection.close()
-        while True:  # what came before the peer's Close frame
+    except ConnectionClosed:
+        pass
+    finally:
+        sending.join()
+    see_end(connection, record)
+
+
+def see_end(connection: Any, record: Record) -> None:
+    """Receive what came before the peer's Close frame, and note how the connection ended."""
+    try:
+        while True:
             record.note(connection.recv())
     except ConnectionClosed as exc:
         record.end(exc, isinstance(exc, ConnectionClosedOK))
-    finally:
-        sending.join()
 
 
 def send_all(connection: Any, record: Record) -> None:
@@ -43,6 +53,8 @@ def send_all(connection: Any, record: Record) -> None:
         for message in record.plan.outgoing(record.side):
             connection.send(message)
             record.sent += 1
+            if record.sent % PING_EVERY == 0:
+                connection.ping()
     except ConnectionClosed:
         pass
     except Exception:
@@ -81,6 +93,7 @@ def one(slot: Slot, name: str, context: ssl.SSLContext | None) -> None:
         with connect(slot.uri(name), ssl=context, compression=record.plan.compression, **LIMITS) as connection:
             record.opened = True
             converse(connection, record)
+        see_end(connection, record)
     except (OSError, InvalidHandshake) as exc:
         record.error = f"{type(exc).__name__}: {exc}"
     except Exception:
@@ -110,6 +123,12 @@ def handle(connection: Any) -> None:
         converse(connection, record)
     except Exception:
         record.bug = traceback.format_exc()
+    threading.Thread(target=write_at_end, args=(connection, record), name="end").start()
+
+
+def write_at_end(connection: Any, record: Record) -> None:
+    """Wait for the end of a connection that its handler has left, and write its record."""
+    see_end(connection, record)
     record.write()
 
 

@@ -15,8 +15,11 @@ SIZES = ((6, (0, 125)), (4, (126, 2000)), (2, (2000, 66_000)), (1, (66_000, 150_
 FRAGMENTED = 0.2
 #: How somebody receives.
 STYLES = ("iterate", "recv", "timeouts", "batch", "streaming")
-#: How a connection ends: "close" after all messages of both sides; "hasty" right after one's own; "abort".
-ENDS = ("close", "hasty", "abort")
+#: How a connection ends: "close" after all messages of both sides; "hasty" right after one's own; "leave" does the
+#: same by leaving the block of the connection, or the handler; "abort".
+ENDS = ("close", "hasty", "leave", "abort")
+#: After so many messages comes a ping.
+PING_EVERY = 5
 
 #: For both sides. Far longer than a healthy connection needs, and short enough to wait for; seconds.
 LIMITS: dict[str, Any] = {"open_timeout": 5, "ping_interval": 1, "ping_timeout": 3, "close_timeout": 6}
@@ -52,7 +55,7 @@ class Plan:
             name,
             {side: dice.choice((0, 1, 10, 40)) for side in sides},
             dice.choice(sides),
-            dice.choices(ENDS, (10, 4, 1))[0],
+            dice.choices(ENDS, (20, 6, 4, 2))[0],
             {side: dice.choice(STYLES) for side in sides},
             dice.choice((None, "deflate")),
         )
