@@ -21,14 +21,16 @@ class Effort(NamedTuple):
         seconds: Of a measurement that goes by time.
         messages: Of one that goes by number, at the least.
         crowd: Connections of a broadcast, and idle ones.
+        imports: Processes that import one module.
     """
 
-    seconds: float = 0.7
+    seconds: float = 0.6
     messages: int = 150_000
     crowd: int = 1000
+    imports: int = 5
 
 
-QUICK = Effort(seconds=0.1, messages=2_000, crowd=20)
+QUICK = Effort(seconds=0.1, messages=2_000, crowd=20, imports=1)
 
 
 class Setting(NamedTuple):
@@ -180,13 +182,13 @@ def load_module(bench: Bench, contestant: Contestant) -> Figures:
 
     def least(module: str) -> float:
         command = [str(bench.tools.python), "-c", IMPORT.format(module)]
-        runs = [run(command, cpus()[0], environment)["ms"] for _ in range(6 if bench.effort != QUICK else 2)]
-        return min(runs[1:])  # the first one may have to compile the sources
+        times = [run(command, cpus()[0], environment)["ms"] for _ in range(bench.effort.imports + 1)]
+        return float(min(times[1:]))  # the first one may have to compile the sources
 
     return {"ms": least(contestant.module) - least("sys")}
 
 
-CPU = ("cpu_us", "us of CPU")
+CPU = ("cpu_us", "\N{MICRO SIGN}s of CPU")
 MESSAGE = (*CPU, "message")
 MEMORY, AFTER = ("kib", "KiB", "connection"), "idle connection after a compressed message"
 ECHO = ("echo", *MESSAGE, Setting("echo"))

@@ -13,6 +13,7 @@ COMPRESSES = WITH_TLS | {"compressed"}
 BROADCASTS = COMPRESSES | {"broadcast"}
 CONNECTS = frozenset({"request", "consume"})
 IMPORTED = frozenset({"import"})
+COMPRESSED = frozenset({"compressed"})
 CALLBACKS = WITH_TLS | CONNECTS | {"broadcast"}
 THREADS = COMPRESSES | CONNECTS | IMPORTED
 
@@ -29,7 +30,7 @@ class Contestant(NamedTuple):
         loop: The event loop.
         module: What an application imports; empty where that is not measured.
         pure: Whether twoway must not use what is compiled.
-        engine: What twoway compresses with; None for the best that there is.
+        engine: What twoway compresses with; None for what its default is.
     """
 
     name: str
@@ -74,7 +75,8 @@ CONTESTANTS = (
     Contestant("twoway+aiofastnet", OURS, EVERYTHING - {"tls"}, ("aiofastnet",), "aiofastnet"),
     Contestant("twoway+uvloop", OURS, EVERYTHING, ("uvloop",), "uvloop"),
     Contestant("twoway+uvloop+aiofastnet", OURS, EVERYTHING - {"tls"}, ("uvloop", "aiofastnet"), "uvloop+aiofastnet"),
-    Contestant("twoway, zlib", OURS, frozenset({"compressed"}), engine="zlib"),
+    Contestant("twoway, zlib-ng", OURS, COMPRESSED, ("zlib-ng",), engine="zlib-ng"),
+    Contestant("twoway, isal", OURS, COMPRESSED, ("isal",), engine="isal"),
     Contestant("twoway, pure", OURS, EVERYTHING, pure=True),
     Contestant("twoway.threading", "twoway_threading.py", THREADS, module="twoway.threading"),
     Contestant("websockets", THEIRS, EVERYTHING | IMPORTED, ("websockets",), module="websockets.asyncio.server"),

@@ -27,7 +27,7 @@ END = "end"  # the message behind the last one of a flood
 
 
 class Options(NamedTuple):
-    """What a peer is asked to do; ``engine`` is one of twoway.deflate, None is the best; ``tls`` is a file in PEM."""
+    """Say what a peer has to do; ``engine`` is one of twoway.deflate, None is the default; ``tls`` is a file in PEM."""
 
     role: str
     port: int
