@@ -3,8 +3,6 @@ from __future__ import annotations
 import asyncio
 import json
 
-import pytest
-
 from twoway.cli import _load
 from twoway.cli._bench import show_time
 
@@ -67,11 +65,10 @@ def test_connections_that_end(cli, serving):
     assert "2 connections ended too early. The server closed the connection: 1000 (OK)." in result.stderr
 
 
-@pytest.mark.parametrize("limit", [2])
-def test_connections_that_are_refused(cli, serving, limit):
-    result = cli("bench", serving(max_connections=limit), "--connections", "5", "--count", "1")
+def test_connections_that_are_refused(cli, serving):
+    result = cli("bench", serving(max_connections=2), "--connections", "5", "--count", "1")
     assert result.exit_code == 25
-    assert f"Connection {limit + 1} of 5: " in result.stderr
+    assert result.stderr.startswith("One of 5 connections failed. localhost:")
     assert "503 Service Unavailable" in result.stderr
 
 

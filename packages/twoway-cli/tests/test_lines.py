@@ -14,19 +14,19 @@ COMMAND = [sys.executable, "-m", "twoway.cli"]
 
 def test_much(run, serving):
     lines = "".join(f"{number}\n" for number in range(20000))
-    result = run("connect", serving(), input=lines)
+    result = run("connect", serving(), "--count", "20000", input=lines)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout == lines
 
 
 def test_a_long_line_without_end(run, serving):
     line = "x" * 500_000
-    result = run("connect", serving(), input=line)
+    result = run("connect", serving(), "--count", "1", input=line)
     assert result.stdout == f"{line}\n"
 
 
 def test_lines_of_windows(run, serving):
-    assert run("connect", serving(), input="a\r\nb\r\n").stdout == "a\nb\n"
+    assert run("connect", serving(), "--count", "2", input="a\r\nb\r\n").stdout == "a\nb\n"
 
 
 def test_a_reader_that_has_had_enough(serving):
@@ -83,7 +83,7 @@ def test_a_unix_socket(run, start, tmp_path):
     path = str(tmp_path / "s")
     _, line = start("echo", "--unix", path)
     assert line == f"Echo server at {path}: twoway connect --unix {path}  (Ctrl-C stops it)\n"
-    assert run("connect", "--unix", path, input="x").stdout == "x\n"
+    assert run("connect", "--unix", path, "--count", "1", input="x").stdout == "x\n"
     result = run("connect", "--unix", str(tmp_path / "none"), input="x")
     assert result.returncode == 11
     assert result.stderr.startswith(f"No connection to {tmp_path / 'none'}: No such file or directory.")

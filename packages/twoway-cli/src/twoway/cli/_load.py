@@ -111,9 +111,9 @@ class Load:
                 self._connections.append(await self._connecting.connector())
             except Exception as exc:
                 failure = explain(exc, self._connecting.place)
-                which = f"Connection {len(self._connections) + 1} of {self._plan.connections}: "
-                many = which if self._connections else ""
-                raise Stop(Failure(failure.exit, many + failure.sentence, failure.hint)) from exc
+                number = self._plan.connections
+                which = f"One of {number} connections failed. " if number > 1 else ""
+                raise Stop(Failure(failure.exit, which + failure.sentence, failure.hint)) from exc
             self.outcome.handshake.add(perf_counter() - begin)
         opened(len(self._connections))
 
