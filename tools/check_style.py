@@ -20,6 +20,7 @@ CHECKS = {
     "tree": ["tools/check_tree.py"],
     "sync": ["tools/sync.py", "--check"],
     "versions": ["tools/versions.py", "check"],
+    "install-table": ["tools/install_table.py", "--check"],
 }
 FIXES = {
     "ruff-check": ["-m", "ruff", "check", "--fix"],

@@ -26,6 +26,7 @@ import _environments
 import _index
 from _contracts import layers
 from _proof import test_tools
+from _pythons import MINORS
 from _workspace import META, ROOT, packages, portions
 
 README = ROOT / "README.md"
@@ -103,6 +104,17 @@ def use(python: Path, modules: list[str], folder: Path) -> Iterator[str]:
             yield f"its examples fail:\n{result.stdout}{result.stderr}"
 
 
+def read_cibuildwheel_settings(_: Path) -> str:
+    """Let cibuildwheel say what it would build; return the Pythons that it leaves out."""
+    problems = []
+    for package in filter(lambda package: package.is_compiled, packages()):
+        command = [sys.executable, "-m", "cibuildwheel", str(package.folder), "--print-build-identifiers"]
+        result = subprocess.run([*command, "--platform", "linux"], capture_output=True, text=True, check=False)
+        missing = [f"3.{minor}" for minor in MINORS if f"cp3{minor}-manylinux_x86_64" not in result.stdout.split()]
+        problems += [f"{package.name}: no wheels for {missing}\n{result.stderr}"] if missing else []
+    return "\n".join(problems)
+
+
 STEPS: dict[str, Callable[[Path], str]] = {
     "versions and pins": tool("tools/versions.py", "check"),
     "what is generated": tool("tools/sync.py", "--check"),
@@ -111,6 +123,7 @@ STEPS: dict[str, Callable[[Path], str]] = {
     "twine check": tool("-m", "twine", "check", "--strict", "FILES"),
     "the same bytes again": tool("tools/reproduce.py", "FOLDER"),
     "changelog": tool("-m", "towncrier", "build", "--draft", "--version", packages()[-1].version),
+    "cibuildwheel": read_cibuildwheel_settings,
     "README: each pip install, each import, the examples": install_as_the_readme_says,
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-CHECKS = ["imports", "tree", "sync", "versions"]
+CHECKS = ["imports", "tree", "sync", "versions", "install-table"]
 
 
 def replace(path: Path, old: str, new: str) -> None:
@@ -139,6 +139,22 @@ def test_hand_made_exception_in_a_contract(tree, run):
     assert "differs: pyproject.toml" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("| `twoway-http` |", "| `twoway-html` |", "has no row for pip install twoway-http"),
+        ("| `twoway-deflate` | frames |", "| `twoway-deflate` | nothing |", "brings ['frames']"),
+        ("| `twoway-deflate` | frames |", "| `twoway-deflate` | frames, http |", "brings ['http'], which it does not"),
+        ("| markupsafe, werkzeug |", "| nothing |", "brings ['werkzeug']"),
+    ],
+)
+def test_table_of_installations_that_says_something_else(tree, run, old, new, message):
+    replace(tree / "docs/install.md", old, new)
+    result = run("check_style", "install-table")
+    assert result.returncode == 1
+    assert message in result.stdout
+
+
 def test_new_package_needs_one_command(tree, run):
     new = tree / "packages/twoway-novel"
     code = new / "src/twoway/novel"
@@ -154,7 +170,9 @@ def test_new_package_needs_one_command(tree, run):
     assert run("check_style", "sync").returncode == 1
     assert run("sync").returncode == 0
     result = run("check_style", *CHECKS)
-    assert result.returncode == 0, result.stdout
+    # Nothing is left but to measure it.
+    assert "has no row for pip install twoway-novel" in result.stdout
+    assert "1 failed install-table" in result.stdout
     assert (new / "LICENSE").read_bytes() == (tree / "LICENSE").read_bytes()
     assert (tree / "docs/reference/novel.md").is_file()
     assert f'"twoway-novel=={version}"' in (tree / "packages/twoway/pyproject.toml").read_text(encoding="utf-8")
