@@ -174,9 +174,10 @@ class Victim:
     def _as_server(self, behave: Act, name: str) -> Result:
         serving = self._servers(name)
         serving.clear()
+        begun = serving.begun + 1
         with dial(serving.port) as peer:
             behave(peer)
-        serving.wait_until_idle()
+        serving.wait_until_idle(begun)
         return Result(peer, serving.delivered, None)
 
     def _as_client(self, behave: Act, name: str) -> Result:

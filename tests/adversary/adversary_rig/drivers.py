@@ -46,11 +46,13 @@ class Serving:
         port: Where it listens.
         delivered: What its handlers have received since the last `clear`; long ones cut.
         active: How many handlers run.
+        begun: How many have begun.
     """
 
     def __init__(self) -> None:
         self.port = 0
         self.active = 0
+        self.begun = 0
         self.delivered: list[str | bytes] = []
         self._mutex = threading.Lock()
 
@@ -58,6 +60,7 @@ class Serving:
         """Count a handler that begins or ends."""
         with self._mutex:
             self.active += step
+            self.begun += step > 0
 
     def note(self, message: str | bytes) -> None:
         """Remember a message."""
@@ -67,11 +70,12 @@ class Serving:
         """Forget what was received."""
         self.delivered.clear()
 
-    def wait_until_idle(self) -> None:
-        """Wait until no handler runs."""
+    def wait_until_idle(self, begun: int = 0) -> None:
+        """Wait until so many handlers have begun, and none runs."""
         until = time.monotonic() + DEADLINE
-        while self.active and time.monotonic() < until:
+        while (self.active or self.begun < begun) and time.monotonic() < until:
             time.sleep(0.002)
+        assert self.begun >= begun, "a handler has never begun"
         assert not self.active, "a handler hangs"
 
 
