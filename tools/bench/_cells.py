@@ -19,18 +19,18 @@ class Effort(NamedTuple):
 
     Args:
         seconds: Of a measurement that goes by time.
-        messages: Of one that goes by number, at the least.
+        broadcasts: Messages that go to everybody.
         crowd: Connections of a broadcast, and idle ones.
         imports: Processes that import one module.
     """
 
     seconds: float = 0.6
-    messages: int = 150_000
+    broadcasts: int = 50
     crowd: int = 1000
     imports: int = 5
 
 
-QUICK = Effort(seconds=0.1, messages=2_000, crowd=20, imports=1)
+QUICK = Effort(seconds=0.1, broadcasts=3, crowd=20, imports=1)
 
 
 class Setting(NamedTuple):
@@ -125,16 +125,14 @@ def shake_hands(bench: Bench, port: int, pid: int) -> Figures:
 
 
 def push(bench: Bench, port: int, pid: int) -> Figures:
-    """Push messages to a server that only counts them; some first that do not count."""
-    run(bench.load("flood", port, "--count", bench.effort.messages // 10), cpus()[1])
-    return run(bench.load("flood", port, "--count", bench.effort.messages, "--pid", pid), cpus()[1])
+    """Push messages to a server that only counts them."""
+    return run(bench.load("flood", port, "--seconds", bench.effort.seconds, "--pid", pid), cpus()[1])
 
 
 def spread(bench: Bench, port: int, pid: int) -> Figures:
     """Have each of some messages sent to everybody."""
     crowd = bench.effort.crowd
-    count = max(2, bench.effort.messages // 3 // crowd)
-    shape = ("--connections", crowd, "--count", count, "--pid", pid)
+    shape = ("--connections", crowd, "--count", bench.effort.broadcasts, "--pid", pid)
     return run(bench.load("broadcast", port, *shape), cpus()[1])
 
 
@@ -166,7 +164,7 @@ def consume(bench: Bench, contestant: Contestant) -> Figures:
     """Take what the server in C pushes."""
     cpu, other = cpus()
     port = free_port()
-    with running(bench.load("push", port, "--count", bench.effort.messages), other):
+    with running(bench.load("push", port, "--seconds", bench.effort.seconds), other):
         arguments = ["consume", "--port", str(port)]
         return run(contestant.command(bench.tools, *arguments), cpu, contestant.environment(bench.tools))
 
@@ -209,4 +207,4 @@ CELLS = (
     Cell("import", "import", "import", "ms", "ms of CPU", "process", None, load_module, True),
 )
 
-__all__ = ["CELLS", "QUICK", "Bench", "Cell", "Effort", "FailedError", "Figures", "Setting"]
+__all__ = ["CELLS", "QUICK", "Bench", "Cell", "Effort", "FailedError", "Figures", "Setting", "spread"]

@@ -8,18 +8,18 @@
  *
  * Servers; they print a line when they are ready, and run until they are killed:
  *     echo         answers each message with itself
- *     push         sends COUNT messages of SIZE bytes to whoever connects, then closes
+ *     push         sends messages of SIZE bytes to whoever connects, for SECONDS, then closes
  * Clients; they print one line of JSON:
  *     load         CONNECTIONS with DEPTH messages of SIZE bytes in flight on each, for SECONDS, of an echo server
  *     replay       the same with the compressed messages of FILE, one after the other; see the end of this comment
- *     flood        sends COUNT messages of SIZE bytes, then the text "end", and waits for an answer
+ *     flood        sends messages of SIZE bytes for SECONDS, then the text "end", and waits for their number
  *     broadcast    opens CONNECTIONS; each of COUNT messages that the first one sends must come to all of them
  *     handshakes   opens a connection and drops it, again and again, for SECONDS
  *     idle         opens CONNECTIONS, prints a line, and holds them until the standard input ends; with FILE each of
  *                  them exchanges the first message of it
  *
  * With --pid the CPU time (user and system, all threads) that this process takes during the measurement is in the answer.
- * A first part of the time, WARM_UP of it, is not measured. Only 127.0.0.1 is contacted.
+ * A first part of the time, WARM_UP of it, is not measured where messages are answered. Only 127.0.0.1 is contacted.
  *
  * FILE holds payloads as they are on the wire, each after its length in four bytes, big endian. They are compressed with
  * permessage-deflate (RFC 7692) one after the other, with context takeover and a window of 12 bits. Replaying the file from
@@ -298,7 +298,7 @@ typedef struct {
     Buffer in, out;
     double *sent;         /* when the messages in flight were sent, a ring of DEPTH */
     long asked, answered; /* messages */
-    long left;            /* to push, or the next one to replay */
+    double until;         /* when to stop pushing; 0 when that is done */
 #ifdef WITH_TLS
     SSL *tls;
 #endif
@@ -490,20 +490,20 @@ static void answer_frames(Connection *c, int echo) {
 }
 
 /* Pushes as much as the socket takes, some frames at a time. */
-static int push(Connection *c, const Buffer *frames, long joined) {
+static int push(Connection *c, const Buffer *frames) {
     const uint8_t normal[2] = {1000 >> 8, 1000 & 0xFF};
-    size_t each = frames->end / (size_t)joined;
-    while (c->out.start == c->out.end && c->left > 0) {
-        long some = c->left < joined ? c->left : joined;
-        append(&c->out, frames->bytes, each * (size_t)some);
-        c->left -= some;
-        if (!c->left) append_frame(&c->out, FIN | CLOSE, normal, 2, 0);
+    while (c->out.start == c->out.end && c->until) {
+        append(&c->out, frames->bytes, frames->end);
+        if (now() > c->until) {
+            append_frame(&c->out, FIN | CLOSE, normal, 2, 0);
+            c->until = 0;
+        }
         if (!transmit(c)) return 0;
     }
     return 1;
 }
 
-static int serve_connection(Connection *c, const Buffer *frames, long joined) {
+static int serve_connection(Connection *c, const Buffer *frames) {
     for (;;) {
         ssize_t got = receive(c);
         if (got == 0) return 0;
@@ -512,7 +512,7 @@ static int serve_connection(Connection *c, const Buffer *frames, long joined) {
         if (c->shaken) answer_frames(c, !frames);
     }
     if (!transmit(c)) return 0;
-    if (frames && c->shaken && !push(c, frames, joined)) return 0;
+    if (frames && c->shaken && !push(c, frames)) return 0;
     return !(c->closing && c->out.start == c->out.end);
 }
 
@@ -534,7 +534,7 @@ static void serve(int pushing) {
         for (int i = 0; i < ready; i++) {
             Connection *c = events[i].data.ptr;
             if (c) {
-                if (serve_connection(c, pushing ? &frames : NULL, joined)) continue;
+                if (serve_connection(c, pushing ? &frames : NULL)) continue;
                 close(c->fd);
                 free(c->in.bytes);
                 free(c->out.bytes);
@@ -545,7 +545,7 @@ static void serve(int pushing) {
             if (fd < 0) continue;
             c = calloc(1, sizeof *c);
             c->fd = fd;
-            c->left = options.count;
+            c->until = now() + options.seconds;
             set_quick(fd);
             if (watch(poll, c)) fail("epoll_ctl");
         }
@@ -690,21 +690,24 @@ static void flood(void) {
     Frame f;
     Measurement m;
     uint8_t *text = make_text((size_t)options.size);
-    long joined = 1 + 65536 / (options.size + 1);
+    long joined = 1 + 65536 / (options.size + 1), sent = 0;
+    Buffer frames = {0};
+    for (long i = 0; i < joined; i++) append_frame(&frames, FIN | TEXT, text, (size_t)options.size, 1);
     open_connection(&c, 0);
     set_waiting(&c);
     begin(&m);
-    for (long left = options.count; left > 0;) {
-        for (long i = 0; i < joined && left > 0; i++, left--) append_frame(&c.out, FIN | TEXT, text, (size_t)options.size, 1);
-        if (!left) append_frame(&c.out, FIN | TEXT, "end", 3, 1);
+    for (double stop = now() + options.seconds; now() < stop; sent += joined) {
+        append(&c.out, frames.bytes, frames.end);
         if (!transmit(&c)) complain("the server hung up");
     }
+    append_frame(&c.out, FIN | TEXT, "end", 3, 1);
+    if (!transmit(&c)) complain("the server hung up");
     await_message(&c, &f);
     end(&m);
     char answer[32] = {0};
     memcpy(answer, f.payload, f.length < 31 ? f.length : 31);
-    if (atol(answer) != options.count) complain("the server did not get all messages");
-    print_result(&m, options.count, "");
+    if (atol(answer) != sent) complain("the server did not get all messages");
+    print_result(&m, sent, "");
 }
 
 static void broadcast(void) {

@@ -26,7 +26,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from _cells import CELLS, QUICK, Bench, Cell, Effort, FailedError, Figures, Setting
+from _cells import CELLS, QUICK, Bench, Cell, Effort, FailedError, Figures, Setting, spread
 from _contestants import CONTESTANTS, Contestant
 from _machine import describe_machine
 from _setup import ROOT, prepare
@@ -60,11 +60,18 @@ class Collector:
         """Measure cells one after the other with one server; one that fails does not spoil the others."""
         try:
             with self.bench.server(contestant, setting) as (port, pid):
+                self._warm_up(cells[0], port, pid)
                 for cell in cells:
                     self._measure(cell, contestant, port, pid)
         except FailedError as exc:
             for cell in cells:
                 self._complain(cell, contestant, exc)
+
+    def _warm_up(self, cell: Cell, port: int, pid: int) -> None:
+        """Give interpreters that compile what runs often the time for it, but not before memory is measured."""
+        if cell.figure == "cpu_us" and cell.measure is not spread:
+            seconds = self.bench.effort.seconds / 2
+            cell.measure(self.bench._replace(effort=self.bench.effort._replace(seconds=seconds)), port, pid)
 
     def _alone(self, cell: Cell, contestant: Contestant) -> None:
         if cell.setting is None:
@@ -187,10 +194,11 @@ def main() -> int:
     cells = [cell for cell in CELLS if cell.name in names and (bench.tools.tls or cell.role != "tls")]
     names = choose([contestant.name for contestant in CONTESTANTS], options.servers)
     contestants = [one for one in CONTESTANTS if one.name in names and one.is_ready(bench.tools.versions)]
-    collector = Collector(bench)
+    collector, began = Collector(bench), time.monotonic()
     for number in range(options.rounds):
         collector.play(cells, contestants, number)
     result = report(bench, collector, options.rounds)
+    print(f"took {time.monotonic() - began:.0f} seconds", file=sys.stderr)
     print("\n".join(lines(result)))
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
