@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 from contextlib import ExitStack
 
 import pytest
@@ -76,6 +77,61 @@ def test_a_server_that_hangs_up_at_once_is_no_success(driver):
     with Trap(lambda peer: peer.reset()) as trap:
         error = driver.dial(f"ws://127.0.0.1:{trap.port}/").result(DEADLINE).error
     assert isinstance(error, (driver.module.InvalidHandshake, OSError))
+
+
+PIECES = [
+    b"\r\n",
+    b"\n",
+    b"\0",
+    b": ",
+    b"HTTP/1.1 ",
+    b"101 ",
+    b"200 OK",
+    b"Connection: Upgrade\r\n",
+    b"GET / ",
+    bytes(20),
+]
+PIECES += [
+    b"Content-Length: 9\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Location: //\r\n",
+    b"\xff\xfe",
+    b"302 Found\r\n",
+]
+
+
+def rubbish(seed: int) -> bytes:
+    chance = random.Random(seed)
+    return b"".join(chance.choices(PIECES, k=8)) + chance.randbytes(chance.choice([0, 3, 100]))
+
+
+@pytest.mark.threat("internal errors")
+def test_rubbish_at_any_place_is_a_documented_error(driver, servers):
+    frames = b"".join(frame.serialize(client=False) for frame in FRAMES)
+    for seed in range(40):
+
+        def behave(peer, seed=seed):
+            head = peer.read_head()
+            data = response(accept_of(head)) + frames
+            at = seed * 7 % len(data)
+            peer.send(data[:at] + rubbish(seed))
+
+        with Trap(behave) as trap:
+            outcome = driver.dial(f"ws://127.0.0.1:{trap.port}/").result(DEADLINE)
+        check_documented(driver, outcome)
+
+
+@pytest.mark.threat("internal errors")
+def test_rubbish_at_any_place_is_no_trouble_for_a_server(servers):
+    frames = b"".join(frame.serialize(client=True) for frame in FRAMES)
+    data = request() + frames
+    for seed in range(80):
+        with dial(servers("usual").port) as peer:
+            peer.send(data[: seed * 7 % len(data)] + rubbish(seed))
+            peer.end()
+            peer.wait()
+            assert peer.ended
+    servers("usual").wait_until_idle()
 
 
 #: One of each kind; what a table holds has the size of its own.
