@@ -118,9 +118,8 @@ class Report:
         from rich.text import Text
 
         took = "" if step.seconds is None else f"  [{step.seconds * 1000:.1f} ms]"
-        line = Text(f"{step.verdict.value:5}", style=_STYLES[step.verdict])
-        line.append(f"{step.name:13}", style="bold")
-        line.append(step.text + took, style="default")
+        line = Text().append(f"{step.verdict.value:5}", style=_STYLES[step.verdict])
+        line.append(f"{step.name:13}", style="bold").append(step.text).append(took, style="dim")
         self._print(line)
         for detail in step.details:
             self._print(f"{'':18}{detail}", "dim")
