@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from twoway import frames as frames_
 from twoway.frames import (
     Close,
     Fragment,
@@ -16,6 +18,9 @@ from twoway.frames import (
     InvalidPayloadError,
     MessageDecoder,
     Utf8Decoder,
+    _encoder,
+    _mask,
+    _utf8,
     apply_mask,
     decode_utf8,
     serialize_frame,
@@ -91,8 +96,36 @@ def payloads(data: bytes) -> None:
 
 
 def twins(data: bytes) -> None:
-    """Feed the pure and the compiled decoders, and see no difference."""
+    """Feed the pure and the compiled codec, and see no difference."""
     assert not _speedups().differs(data)
+    assert _use(_find_pure, data) == _use(partial(getattr, frames_), data)
+
+
+def _use(find: Callable[[str], Any], data: bytes) -> list[object]:
+    """Call what else there are two of; give the results, or what is raised."""
+    key, number = data[:4], len(data)
+    decoder = find("Utf8Decoder")()
+    calls = [
+        partial(find("apply_mask"), data, key, number % 7),
+        partial(find("decode_utf8"), data),
+        partial(find("encode_frame"), number % 16, data, number % 3 > 0, number % 8 << 4, number % 2 > 0, key),
+        partial(find("encode_header"), number % 16, int.from_bytes(data[:9]), number % 3 > 0),
+        *(partial(decoder.decode, piece) for piece in cut(data)),
+        partial(decoder.decode, b"", True),
+    ]
+    outcomes: list[object] = []
+    for call in calls:
+        try:
+            outcomes.append(call())
+        except Exception as exc:
+            outcomes.append((type(exc), str(exc)))
+            if call.func == decoder.decode:
+                break  # it is of no further use
+    return outcomes
+
+
+def _find_pure(name: str) -> Any:
+    return next(getattr(module, name) for module in (_encoder, _mask, _utf8) if hasattr(module, name))
 
 
 def _alike(make: Any, wire: bytes) -> list[Any]:
