@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,3 +40,13 @@ def test_the_program(serve, port):
         assert (refused.value.response.status_code, refused.value.response.body) == (404, b"Only /echo is here.\n")
 
     asyncio.run(talk())
+
+
+@pytest.mark.skipif(sys.platform != "linux" or shutil.which("cc") is None, reason="the load generator cannot be built")
+def test_the_benchmark_that_the_page_names_gives_figures(tmp_path):
+    program = DOCS.parent / "tools" / "bench" / "asgi.py"
+    options = ["--rounds", "1", "--seconds", "0.05", "--folder", str(tmp_path)]
+    result = subprocess.run([sys.executable, program, *options], capture_output=True, encoding="utf-8", check=False)
+    assert result.returncode == 0, result.stderr
+    (figures,) = re.findall(r"(?m)^twoway.uvicorn:WebSocketProtocol +(.*)$", result.stdout)
+    assert all(float(figure) > 0 for figure in figures.split())
