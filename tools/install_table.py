@@ -177,7 +177,7 @@ def main() -> int:
     found = sorted(problems())
     print("\n".join(found) or "table of installations: complete")
     if found:
-        print("run: python tools/build.py dist; python tools/install_table.py dist")
+        print("run: python3 tools/dev.py test -e measure-installs")
     return bool(found)
 
 

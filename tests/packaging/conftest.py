@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ["packages", "tools", "docs/reference", "docs/install.md", "pyproject.toml", "mkdocs.yml", "LICENSE"]
+PARTS = ["packages", "tools", "docs/reference", "docs/install.md", "pyproject.toml", "mkdocs.yml", "LICENSE", "changes"]
 CACHES = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis", "*.egg-info")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-CHECKS = ["imports", "tree", "sync", "versions", "install-table"]
+CHECKS = ["imports", "tree", "sync", "versions", "install-table", "fragments"]
 
 
 def replace(path: Path, old: str, new: str) -> None:
@@ -153,6 +153,21 @@ def test_table_of_installations_that_says_something_else(tree, run, old, new, me
     result = run("check_style", "install-table")
     assert result.returncode == 1
     assert message in result.stdout
+
+
+@pytest.mark.parametrize("name", ["12.feature.md", "threads.added.md", "12.added.rst", "added.md"])
+def test_changelog_fragment_that_towncrier_would_leave_out(tree, run, name):
+    (tree / "changes" / name).write_text("Something new.\n", encoding="utf-8")
+    result = run("check_style", "fragments")
+    assert result.returncode == 1
+    assert f"changes/{name}: the name is not" in result.stdout
+
+
+def test_empty_changelog_fragment(tree, run):
+    (tree / "changes/12.added.md").touch()
+    result = run("check_style", "fragments")
+    assert result.returncode == 1
+    assert "changes/12.added.md: is empty" in result.stdout
 
 
 def test_new_package_needs_one_command(tree, run):
