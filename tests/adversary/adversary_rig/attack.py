@@ -136,10 +136,11 @@ class Result:
 
 def wait_for_close(peer: Peer) -> None:
     """Read until the victim has ended the connection; a client leaves that to the server (RFC 6455 §7.1.1)."""
-    peer.wait(done=lambda: not peer.client and _has_closed(peer))
+    peer.wait(done=lambda: not peer.client and has_closed(peer))
 
 
-def _has_closed(peer: Peer) -> bool:
+def has_closed(peer: Peer) -> bool:
+    """Tell whether the victim has sent a Close frame."""
     return any(first == CLOSE for first, _, _ in read_frames(bytes(peer.received)))
 
 

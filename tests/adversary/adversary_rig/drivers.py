@@ -116,6 +116,10 @@ class Driver:
         """Connect, send a message, give the answer, close."""
         raise NotImplementedError
 
+    def run(self, coroutine_function: Any, function: Any, *args: Any) -> Any:
+        """Run whichever of two programs is for this driver, with its module; give what it returns."""
+        raise NotImplementedError
+
 
 class AsyncioDriver(Driver):
     """Run `twoway.asyncio` on a loop in a thread."""
@@ -199,6 +203,10 @@ class AsyncioDriver(Driver):
 
         return self.call(run()).result(DEADLINE)
 
+    def run(self, coroutine_function: Any, function: Any, *args: Any) -> Any:
+        """Run the coroutine function in the loop."""
+        return self.call(coroutine_function(self.module, *args)).result(2 * DEADLINE)
+
 
 class ThreadingDriver(Driver):
     """Run `twoway.threading`."""
@@ -249,6 +257,10 @@ class ThreadingDriver(Driver):
         with twoway.threading.connect(uri) as connection:
             connection.send(message)
             return connection.recv(timeout=DEADLINE)
+
+    def run(self, coroutine_function: Any, function: Any, *args: Any) -> Any:
+        """Run the function."""
+        return function(self.module, *args)
 
 
 #: Name -> what makes it.
