@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,11 @@ class TLS:
         certificate.private_key_and_cert_chain_pem.write_to_path(str(self.cert))
         self.server = self._context(certificate)
         self.other_name = self._context(authority.issue_cert("elsewhere.example"))
+        now = datetime.now(UTC)
+        self.over = self._context(
+            authority.issue_cert("localhost", not_before=now - timedelta(days=9), not_after=now - timedelta(days=2))
+        )
+        self.ending = self._context(authority.issue_cert("localhost", not_after=now + timedelta(days=3, hours=1)))
 
     def _context(self, certificate: trustme.LeafCert) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

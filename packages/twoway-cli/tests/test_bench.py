@@ -2,6 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
 
 from twoway.cli import _load
 from twoway.cli._bench import show_time
@@ -85,3 +92,25 @@ def test_times():
         "2.50 s",
         "-",
     ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_shows_what_is_known(serving):
+    begun = threading.Event()
+
+    async def echo(connection):
+        async for message in connection:
+            await connection.send(message)
+            begun.set()
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "twoway.cli", "bench", serving(echo), "--duration", "forever", "--json"],
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )
+    with process:
+        assert begun.wait(20)
+        process.send_signal(signal.SIGINT)
+        numbers = json.loads(process.stdout.read() or "{}")
+    assert process.returncode == 130
+    assert numbers.get("messages", 1) > 0

@@ -79,6 +79,18 @@ def test_a_certificate_for_another_name(cli, serving, tls):
     assert result.stdout.endswith("It does not work, because of: TLS.\n")
 
 
+def test_a_certificate_that_is_over(cli, serving, tls):
+    result = cli("probe", serving(ssl=tls.over), "--ca", str(tls.ca))
+    assert result.exit_code == 13
+    assert "certificate has expired" in result.stdout
+
+
+def test_a_certificate_that_ends_soon(cli, serving, tls):
+    result = cli("probe", serving(ssl=tls.ending), "--ca", str(tls.ca))
+    assert result.exit_code == 0
+    assert re.search(r"^warn TLS .*the certificate ends in 3 days", result.stdout, re.MULTILINE)
+
+
 def test_an_unknown_authority(cli, serving, tls):
     result = cli("probe", serving(ssl=tls.server))
     assert result.exit_code == 13

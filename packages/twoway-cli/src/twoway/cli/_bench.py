@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import sys
@@ -78,21 +79,28 @@ async def _measure(connecting: Connecting, own: dict[str, Any]) -> None:
     try:
         with _progress(plan) as progress:
             await _run(load, plan, progress)
+    except asyncio.CancelledError:  # Ctrl-C: what is known is worth knowing
+        if load.outcome.latency.count:
+            _show(plan, load.outcome, own["as_json"])
+        raise
     finally:
         await load.close()
-    if own["as_json"]:
-        click.echo(json.dumps(as_dict(plan, load.outcome)))
-    else:
-        click.echo("\n".join(describe(plan, load.outcome)))
+    _show(plan, load.outcome, own["as_json"])
     if load.outcome.lost:
         what = "1 connection" if load.outcome.lost == 1 else f"{load.outcome.lost} connections"
         raise Stop(Failure(Exit.LOST, f"{what} ended too early. {load.outcome.why}"))
 
 
+def _show(plan: Plan, outcome: Outcome, as_json: bool) -> None:
+    click.echo(json.dumps(as_dict(plan, outcome)) if as_json else "\n".join(describe(plan, outcome)))
+
+
 async def _run(load: Load, plan: Plan, progress: Progress) -> None:
     opening = progress.add_task("connecting", total=plan.connections, rate="")
     await load.open(lambda number: progress.update(opening, completed=number))
-    total = plan.duration if plan.count is None else float(plan.count * plan.connections)
+    total = None if plan.duration == math.inf else plan.duration
+    if plan.count is not None:
+        total = float(plan.count * plan.connections)
     measuring = progress.add_task("measuring", total=total, rate="")
 
     def advance(elapsed: float) -> None:

@@ -29,6 +29,9 @@ _EXAMPLES = (
     ("twoway connect ws://localhost:8765/ --ping 1s --wait 10s </dev/null", "See the latency for ten seconds:"),
 )
 
+# Pings that come faster than this tell nothing more; seconds.
+_LEAST = 0.01
+
 # Seconds. Answers to the last line are on their way when the input ends, and a server that answers at all does so soon.
 _DEFAULT_WAIT = 1.0
 
@@ -151,6 +154,6 @@ async def _ping(connection: ClientConnection, interval: float) -> None:
         while True:
             latency = await (await connection.ping())
             click.secho(f"Latency {latency * 1000:.2f} ms", dim=True, err=True)
-            await asyncio.sleep(interval)
+            await asyncio.sleep(max(interval, _LEAST))
     except ConnectionClosed:
         pass  # those who receive tell it

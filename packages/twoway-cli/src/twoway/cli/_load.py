@@ -135,8 +135,8 @@ class Load:
             self._over = True
             for talk in talks:
                 talk.cancel()
-        self.outcome.elapsed = perf_counter() - begin
-        self.outcome.busy = (process_time() - worked) / self.outcome.elapsed
+            self.outcome.elapsed = perf_counter() - begin
+            self.outcome.busy = (process_time() - worked) / self.outcome.elapsed
 
     async def _watch(self, talks: list[asyncio.Task[None]], begin: float, progress: Callable[[float], object]) -> None:
         waiting, echoes, last = set(talks), 0, begin

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-# Bytes of a binary message that are shown.
+# Bytes of a binary message that are shown, and characters of a text: nobody reads more of it in a terminal.
 _SHOWN = 64
+_MOST = 10_000
 
 
 class Screen:
@@ -52,9 +53,12 @@ class Screen:
         if isinstance(message, bytes):
             return Text(describe_bytes(message), style="magenta")
         # Lines of a message are indented, so that none looks like a message of its own.
-        text = Text(escape(message, keep="\n\t").replace("\n", "\n  " if self._marks else "\n"))
+        shown = escape(message[:_MOST], keep="\n\t")
+        text = Text(shown.replace("\n", "\n  ") if self._marks else shown)
         if message[:1] in ("{", "["):
             JSONHighlighter().highlight(text)
+        if len(message) > _MOST:
+            text.append(f" ... ({len(message):,} characters in all)", style="dim")
         return text
 
     def note(self, text: str, style: str = "dim") -> None:
