@@ -9,14 +9,18 @@ import pytest
 from twoway.uvicorn._inbox import Inbox
 
 
-async def opened(most=4, room=lambda: None):
-    inbox = Inbox(most, room)
+def nothing():
+    pass
+
+
+async def opened(most=4, room=nothing, handled=nothing):
+    inbox = Inbox(most, room, handled)
     assert await inbox.get() == {"type": "websocket.connect"}
     return inbox
 
 
 async def test_the_first_event_comes_first():
-    inbox = Inbox(4, lambda: None)
+    inbox = Inbox(4, nothing, nothing)
     inbox.put("text", "a")
     inbox.end(1000, "")
     assert [(await inbox.get())["type"][10:] for _ in range(4)] == ["connect", "receive", "disconnect", "disconnect"]
@@ -81,3 +85,18 @@ async def test_large_messages_count_by_their_size():
     for _ in range(6):
         await inbox.get()
     assert told == [2]
+
+
+async def test_that_everything_is_handled_is_told_once_when_the_application_waits_for_more():
+    told = []
+
+    def handled():
+        told.append(len(inbox))
+        inbox.end(1002, "")
+
+    inbox = await opened(4, nothing, handled)
+    inbox.put("text", "a")
+    inbox.last = True
+    assert (await inbox.get())["text"] == "a" and told == []
+    assert (await inbox.get())["code"] == 1002 and told == [0]
+    assert (await inbox.get())["code"] == 1002 and told == [0]

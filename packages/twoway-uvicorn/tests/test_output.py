@@ -31,7 +31,7 @@ class Connection:
 
 class Rig:
     def __init__(self):
-        self.inbox, self.transport, self.connection = Inbox(9, lambda: None), Transport(), Connection()
+        self.inbox, self.transport, self.connection = Inbox(9, print, print), Transport(), Connection()
         self.output = Output(asyncio.get_running_loop(), self.connection, self.inbox, self.transport)
 
     def send(self, data):

@@ -58,6 +58,34 @@ async def test_what_breaks_the_rules(serving, echo, until):
     assert echo.last["code"] == 1007
 
 
+@pytest.mark.parametrize("compress", [True, False])
+async def test_what_came_before_a_violation_is_answered(serving, echo, compress):
+    async with serving(echo) as site:
+        client = await site.connect(compress=compress)
+        client.protocol.send_text("one")
+        client.protocol.send_text("two")
+        data = b"".join(client.protocol.data_to_send())
+        client.writer.write(data + b"\xff\x80\x00\x00\x00\x00")
+        assert [await client.next(str) for _ in range(2)] == ["one", "two"]
+        assert (await client.closed()).code == 1002
+    assert echo.last["code"] == 1002
+
+
+async def test_a_violation_is_answered_though_the_application_takes_no_notice(serving, monkeypatch, until):
+    monkeypatch.setattr("twoway.uvicorn._options.CLOSE_TIMEOUT", 0.05)
+
+    async def app(scope, receive, send):
+        await send(ACCEPT)
+        await done.wait()
+
+    done = asyncio.Event()
+    async with serving(app, ws_max_size=4321) as site:  # settings that no other test has, for they are kept
+        client = await site.connect()
+        client.writer.write(b"\x81\x80\x00\x00\x00\x00\xff\x80\x00\x00\x00\x00")
+        assert (await client.closed()).code == 1002
+        done.set()
+
+
 async def test_keepalive(serving, echo):
     async with serving(echo, ws_ping_interval=0.01, ws_ping_timeout=5) as site:
         client = await site.connect()

@@ -20,21 +20,25 @@ class Inbox:
     Args:
         most: How many messages may wait before `full`; items.
         room: Called when there is room again, while `pressed` is set.
+        handled: Called when the application waits for more and has everything, while `last` is set.
 
     Attributes:
         pressed: Whether ``room`` is to be called; set and reset by who waits for it.
+        last: Whether ``handled`` is to be called, once; set by who waits for it.
     """
 
-    __slots__ = ("_arrived", "_end", "_items", "_most", "_room", "_size", "pressed")
+    __slots__ = ("_arrived", "_end", "_handled", "_items", "_most", "_room", "_size", "last", "pressed")
 
-    def __init__(self, most: int, room: Callable[[], None]) -> None:
+    def __init__(self, most: int, room: Callable[[], None], handled: Callable[[], None]) -> None:
         self._items: deque[tuple[str, str | bytes]] = deque([_CONNECT])
         self._size = 0
         self._most = max(most, 1)
         self._room = room
+        self._handled = handled
         self._end: dict[str, Any] | None = None
         self._arrived = asyncio.Event()
         self.pressed = False
+        self.last = False
 
     def __len__(self) -> int:
         """Count what waits, without the end."""
@@ -80,8 +84,12 @@ class Inbox:
         while not self._items:
             if self._end is not None:
                 return self._end.copy()
-            self._arrived.clear()
-            await self._arrived.wait()
+            if self.last:
+                self.last = False
+                self._handled()  # this may be the end
+            else:
+                self._arrived.clear()
+                await self._arrived.wait()
         return self._take()
 
     def _take(self) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def make_options(config: Config) -> ServerOptions:
 def _make(max_size: int, ping_interval: float | None, ping_timeout: float | None, compress: bool) -> ServerOptions:
     return ServerOptions(
         max_size=max_size,
+        defer_failure=True,  # an application may answer what came before a violation
         open_timeout=None,  # the request is here already, and how long the application thinks is its own affair
         ping_interval=ping_interval or None,
         ping_timeout=ping_timeout,

@@ -56,7 +56,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self._app_state = app_state
         self._loop = _loop or asyncio.get_running_loop()
         self._protocol = ServerProtocol(make_options(config), self._loop.time())
-        self._inbox = Inbox(config.ws_max_queue, self._resume_reading)
+        self._inbox = Inbox(config.ws_max_queue, self._resume_reading, self._fail)
         self._conversation: Conversation | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._last_timer: asyncio.TimerHandle | None = None
@@ -81,7 +81,9 @@ class WebSocketProtocol(asyncio.Protocol):
             # What came with the last read still waits: that the application is busy with this one tells nothing.
             if crowded:
                 self._pause_reading()
-            return
+            if not protocol.failing:
+                return
+            self._inbox.last = True
         self._settle()
 
     def eof_received(self) -> None:
@@ -218,6 +220,11 @@ class WebSocketProtocol(asyncio.Protocol):
             self._protocol.resume_reading(self._loop.time())
             self._transport.resume_reading()
             self._set_timer()
+
+    def _fail(self) -> None:
+        """Fail the connection for what the client did: the application has answered what came before."""
+        self._protocol.fail_deferred(self._loop.time())
+        self._settle()
 
     def _set_timer(self) -> None:
         deadline = self._protocol.next_deadline()
