@@ -380,10 +380,10 @@ def problems(root: Path, tests: Mapping[str, list[str]]) -> Iterator[str]:
             path, _, function = test.partition("::")
             if not (root / path).is_file() or function not in {node.name for node in _tests(root / path)}:
                 yield f"{threat.name!r} names {test}, which is not there"
-    for path in sorted((root / SUITE).glob("test_*.py")):
-        marked = {test for found in tests.values() for test in found}
-        for node in _tests(path):
-            test = f"{path.relative_to(root).as_posix()}::{node.name}"
+    marked = {test for found in tests.values() for test in found}
+    for file in sorted((root / SUITE).glob("test_*.py")):
+        for node in _tests(file):
+            test = f"{file.relative_to(root).as_posix()}::{node.name}"
             if test not in marked:
                 yield f"{test} names no threat"
 
