@@ -24,7 +24,7 @@ class Effort(NamedTuple):
         imports: Processes that import one module.
     """
 
-    seconds: float = 0.6
+    seconds: float = 0.5
     broadcasts: int = 50
     crowd: int = 1000
     imports: int = 5

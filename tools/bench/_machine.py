@@ -22,7 +22,7 @@ DISTRIBUTIONS = (
 )
 PROGRAM = f"""
 import importlib.metadata, json, platform, ssl, zlib
-versions = {{"Python": platform.python_implementation() + " " + platform.python_version()}}
+versions = {{platform.python_implementation(): platform.python_version()}}
 for name in {DISTRIBUTIONS!r}:
     try:
         versions[name] = importlib.metadata.version(name)

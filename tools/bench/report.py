@@ -41,26 +41,32 @@ def show(value: float) -> str:
 
 
 def machine(result: dict[str, Any]) -> Iterator[str]:
-    """Yield the table of what the figures depend on."""
-    yield "| | |"
-    yield "|---|---|"
+    """Yield what the figures depend on, as a list."""
     effort = result["effort"]
-    facts = {"date": result["date"], **result["machine"], **result["versions"]}
-    facts["effort"] = f"{result['rounds']} rounds, {effort['seconds']:g} s for each figure; medians"
-    for name, value in facts.items():
-        yield f"| {name} | {value} |"
+    yield f"- {result['date']}, {result['rounds']} rounds, {effort['seconds']:g} s for each figure; medians"
+    yield f"- {'; '.join(f'{name}: {value}' for name, value in result['machine'].items())}"
+    yield f"- {', '.join(f'{name} {value}' for name, value in result['versions'].items())}"
 
 
 def goals(result: dict[str, Any]) -> Iterator[str]:
     """Yield the table of the goals."""
-    yield "| goal | what is measured | ours | theirs | ratio | goal | |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| goal | cell | ours | theirs | ratio |"
+    yield "|---|---|---|---|---|"
     for outcome in outcomes(result):
-        goal, cell = outcome.goal, result["cells"][outcome.goal.cell]
-        ours = f"{outcome.best}: {show(outcome.our_figure)} {cell['unit'].split()[0]}"
-        theirs = f"{goal.theirs}: {show(outcome.their_figure)}"
-        mark = "reached" if outcome.reached else "**missed**"
-        facts = (goal.name, cell["title"], ours, theirs, f"{outcome.ratio:.2f}", f"≤ {goal.most:.2f}", mark)
+        goal, unit = outcome.goal, result["cells"][outcome.goal.cell]["unit"].split()[0]
+        ours, theirs = show(outcome.our_figure), show(outcome.their_figure)
+        compared = (
+            f"{outcome.ratio:.2f} ≤ {goal.most:.2f}"
+            if outcome.reached
+            else f"**{outcome.ratio:.2f}** > {goal.most:.2f}"
+        )
+        facts = (
+            goal.name,
+            f"`{goal.cell}`",
+            f"{outcome.best}: {ours} {unit}",
+            f"{goal.theirs}: {theirs} {unit}",
+            compared,
+        )
         yield f"| {' | '.join(facts)} |"
 
 
