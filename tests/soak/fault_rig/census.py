@@ -18,8 +18,10 @@ _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 def take(loop: asyncio.AbstractEventLoop | None) -> dict[str, Any]:
     """Count what this process holds; where the garbage collector is off, nothing may need it."""
-    if gc.isenabled():
-        gc.collect()
+    if not gc.isenabled():
+        gc.freeze()  # then a collection collects nothing: it only empties what Python keeps to use again
+    gc.collect()
+    gc.unfreeze()
     if _trim is not None:
         _trim(0)
     objects = Counter(
