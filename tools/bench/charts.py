@@ -42,6 +42,7 @@ SHOWN = (
     "C",
     "bare socket",
     "twoway",
+    "twoway+aiofastnet",
     "twoway+uvloop",
     "twoway, pure",
     "twoway.threading",

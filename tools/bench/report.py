@@ -86,7 +86,8 @@ def cells(result: dict[str, Any]) -> Iterator[str]:
             facts = [f"{contestant}{note}", show(row[cell["figure"]]), f"{show(row['least'])} – {show(row['most'])}"]
             facts += [f"{row[key]:,.0f}" if key in row else "" for key in more]
             yield f"| {' | '.join(facts)} |"
-    yield ""
+        for contestant, error in result["errors"].get(name, {}).items():
+            yield f"\n{contestant} failed: {error}"
 
 
 BLOCKS: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {"machine": machine, "goals": goals, "cells": cells}
