@@ -77,7 +77,7 @@ async def _measure(connecting: Connecting, own: dict[str, Any]) -> None:
     plan = Plan(own["connections"], own["in_flight"], duration, own["count"], payload)
     load = Load(connecting, plan)
     try:
-        with _progress(plan) as progress:
+        with _progress() as progress:
             await _run(load, plan, progress)
     except asyncio.CancelledError:  # Ctrl-C: what is known is worth knowing
         if load.outcome.latency.count:
@@ -112,13 +112,17 @@ async def _run(load: Load, plan: Plan, progress: Progress) -> None:
 
 
 @contextmanager
-def _progress(plan: Plan) -> Iterator[Progress]:
+def _progress() -> Iterator[Progress]:
     """Show bars on standard error, if that is a terminal."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.fields[rate]}"))
-    with Progress(*columns, console=errors(), transient=True, disable=not sys.stderr.isatty()) as progress:
+    progress = Progress(*columns, console=errors(), transient=True, disable=not sys.stderr.isatty())
+    if progress.disable:  # older versions of rich write a line even so
         yield progress
+    else:
+        with progress:
+            yield progress
 
 
 def describe(plan: Plan, outcome: Outcome) -> Iterator[str]:
