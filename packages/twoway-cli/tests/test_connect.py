@@ -249,7 +249,10 @@ def test_tls(cli, serving, tls):
 def test_a_certificate_for_another_name(cli, serving, tls):
     result = cli("connect", serving(ssl=tls.other_name), "--ca", str(tls.ca))
     assert result.exit_code == 13
-    assert "localhost" in result.stderr.splitlines()[0]
+    sentence, hint = result.stderr.splitlines()
+    assert "'localhost'" in sentence
+    assert not sentence.endswith("..")
+    assert "connect by a name that it has" in hint
 
 
 def test_no_tls_at_all(cli, serving):

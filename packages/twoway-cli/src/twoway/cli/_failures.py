@@ -79,7 +79,12 @@ def explain(exc: BaseException, place: str) -> Failure:
     for kind, tell in _KINDS:
         if isinstance(exc, kind):
             return tell(exc, place)
-    return Failure(Exit.FAILED, f"{type(exc).__name__}: {shorten(str(exc))}.")
+    return Failure(Exit.FAILED, f"{type(exc).__name__}: {_phrase_of(exc)}.")
+
+
+def _phrase_of(words: object) -> str:
+    """Bring what somebody else says into a sentence of ours, which has a full stop of its own."""
+    return shorten(str(words)).rstrip(".")
 
 
 # Connecting
@@ -96,9 +101,10 @@ def _not_known(exc: Any, place: str) -> Failure:
 
 
 def _bad_certificate(exc: Any, place: str) -> Failure:
-    why = getattr(exc, "verify_message", "") or str(exc)
-    hint = "--ca FILE trusts another authority; --insecure looks away, which is for tests only"
-    return Failure(Exit.TLS, f"The certificate of {place} was not accepted: {shorten(why)}.", hint)
+    why = _phrase_of(getattr(exc, "verify_message", "") or exc)
+    remedy = "connect by a name that it has" if "mismatch" in why else "--ca FILE trusts another authority"
+    hint = f"{remedy}; --insecure looks away, which is for tests only"
+    return Failure(Exit.TLS, f"The certificate of {place} was not accepted: {why}.", hint)
 
 
 def _no_tls(exc: Any, place: str) -> Failure:
@@ -137,21 +143,21 @@ def find_reason(exc: OSError) -> str:
 
 
 def _bad_proxy_setting(exc: Any, place: str) -> Failure:
-    return Failure(Exit.USAGE, f"The proxy cannot be used: {shorten(str(exc))}.", "--proxy none connects directly")
+    return Failure(Exit.USAGE, f"The proxy cannot be used: {_phrase_of(exc)}.", "--proxy none connects directly")
 
 
 def _proxy(exc: Any, place: str) -> Failure:
     return Failure(
-        Exit.PROXY, f"The proxy did not connect us with {place}: {shorten(str(exc))}.", "--proxy none connects directly"
+        Exit.PROXY, f"The proxy did not connect us with {place}: {_phrase_of(exc)}.", "--proxy none connects directly"
     )
 
 
 def _bad_address(exc: Any, place: str) -> Failure:
-    return Failure(Exit.USAGE, f"{shorten(str(exc))}.", "ws://localhost:8765/ is one, wss://example.com/ is another")
+    return Failure(Exit.USAGE, f"{_phrase_of(exc)}.", "ws://localhost:8765/ is one, wss://example.com/ is another")
 
 
 def _no_websocket(exc: Any, place: str) -> Failure:
-    return Failure(Exit.NO_WEBSOCKET, f"{place} did not shake hands: {shorten(str(exc))}.")
+    return Failure(Exit.NO_WEBSOCKET, f"{place} did not shake hands: {_phrase_of(exc)}.")
 
 
 # Status -> exit status, and a hint. What is not here is found by its hundreds.
@@ -180,7 +186,7 @@ def _refused(exc: Any, place: str) -> Failure:
     if exit is Exit.REDIRECTED:
         return Failure(exit, f"{place} answered {name}, which was not followed: {_redirect(exc)}.", hint)
     # With credentials at hand, the reason says what is wrong with them.
-    extra = f"; {shorten(exc.reason)}" if exc.reason else ""
+    extra = f"; {_phrase_of(exc.reason)}" if exc.reason else ""
     return Failure(exit, f"{place} answered {name} instead of opening a WebSocket{extra}{_body(response)}.", hint)
 
 
@@ -265,5 +271,5 @@ _KINDS: tuple[tuple[type[BaseException], Callable[[Any, str], Failure]], ...] = 
     (TimeoutError, _timed_out),
     (OSError, _no_connection),
     (ImportError, lambda exc, place: Failure(Exit.PROXY, f"{exc}.")),
-    (ValueError, lambda exc, place: Failure(Exit.USAGE, f"{shorten(str(exc))}.")),
+    (ValueError, lambda exc, place: Failure(Exit.USAGE, f"{_phrase_of(exc)}.")),
 )

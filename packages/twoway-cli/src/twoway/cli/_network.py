@@ -54,7 +54,8 @@ async def resolve(report: Report, host: str, port: int) -> list[_Address]:
     if names == host:
         report.add(Step("name", Verdict.OK, f"{host} is an address: there is nothing to look up"))
     else:
-        report.add(Step("name", Verdict.OK, f"{host} has the addresses {names}", seconds=perf_counter() - begin))
+        text = f"{host} has the address{'es' if len(addresses) > 1 else ''} {names}"
+        report.add(Step("name", Verdict.OK, text, seconds=perf_counter() - begin))
     return addresses
 
 
