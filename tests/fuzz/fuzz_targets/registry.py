@@ -57,12 +57,8 @@ TARGETS = {
         Target("payloads", frames.payloads, ("frames",), (b"\x03\xe8", b"\x0b\xb8", b"\xed\xa0\x80"), max_length=130),
         Target("inflate", compression.inflate, ("deflate",), (b"\x00\x00\xff\xff", b"\x03\x00", b"\x00")),
         Target("deflate", compression.deflate, ("deflate",), max_length=200),
-        Target(
-            "server", connections.server, ("protocol", "frames", "http", "deflate"), (*_HTTP, *_FRAMES), max_length=320
-        ),
-        Target(
-            "client", connections.client, ("protocol", "frames", "http", "deflate"), (*_HTTP, *_FRAMES), max_length=320
-        ),
+        Target("server", connections.server, ("protocol", "frames"), (*_HTTP, *_FRAMES), max_length=320),
+        Target("client", connections.client, ("protocol", "frames"), (*_HTTP, *_FRAMES), max_length=320),
         Target("twins", frames.twins, ("frames",), _FRAMES, compiled=True, folder=frames.SPEEDUPS / "corpus"),
     )
 }
