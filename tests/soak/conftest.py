@@ -22,19 +22,24 @@ from fault_rig.process import Peer
 StartPeer: TypeAlias = Callable[..., Peer]
 
 
+# Unless it is said otherwise; seconds.
+SECONDS = 8
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--soak-seconds", type=float, default=8, help="how long peers talk through the relay")
+    # Only if this folder is named on the command line; else pytest has read its options already.
+    parser.addoption("--soak-seconds", type=float, default=SECONDS, help="how long peers talk through the relay")
     parser.addoption("--soak-seed", default=None, help="what decides about messages and faults; default: a random one")
 
 
 @pytest.fixture(scope="session")
 def soak_seconds(request: pytest.FixtureRequest) -> float:
-    return float(request.config.getoption("--soak-seconds"))
+    return float(request.config.getoption("--soak-seconds", SECONDS))
 
 
 @pytest.fixture(scope="session")
 def soak_seed(request: pytest.FixtureRequest) -> str:
-    return str(request.config.getoption("--soak-seed") or random.randrange(10**6))
+    return str(request.config.getoption("--soak-seed", None) or random.randrange(10**6))
 
 
 @pytest.fixture(scope="session")
