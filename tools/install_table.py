@@ -81,11 +81,12 @@ def measure(requirement: str, package: Package, dists: Path) -> str:
         folder = Path(temporary)
         python = _environments.make(folder / "venv", sys.executable)
         _environments.install(python, dists, [requirement])
-        names = {canonicalize_name(name) for name in _environments.installed(python, folder)} - {package.name}
+        names = {str(canonicalize_name(name)) for name in _environments.installed(python, folder)} - {package.name}
         site = next((folder / "venv").rglob("site-packages"))
         cells = [_kilobytes(_download(requirement, dists, folder / "wheels")), _kilobytes(_size(site))]
         cells += ["", ""] if package.is_meta else [_import(python, package, ""), _import_above(python, package)]
-    pieces, others = _sorted(name for name in names if _is_piece(name)), _sorted(names - set(filter(_is_piece, names)))
+    siblings = set(filter(_is_piece, names))
+    pieces, others = _sorted(siblings), _sorted(names - siblings)
     command = f'"{requirement}"' if "[" in requirement else requirement
     return f"| `{command}` | {pieces} | {others} | {' | '.join(cells)} |\n"
 
@@ -94,7 +95,7 @@ def _is_piece(name: str) -> bool:
     return name == META or name.startswith(f"{META}-")
 
 
-def _sorted(names: Iterator[str] | set[str]) -> str:
+def _sorted(names: set[str]) -> str:
     return ", ".join(sorted(name.removeprefix(f"{META}-") for name in names)) or "nothing"
 
 
