@@ -9,7 +9,7 @@ from twoway.http import HTTPLimits
 from .drivers import Driver, answer_plain_http, delay
 
 #: What ends by itself does so in this time, so that tests need not wait; seconds.
-HASTY = {"open_timeout": 0.4, "ping_interval": 0.2, "ping_timeout": 0.2, "close_timeout": 0.3}
+HASTY = {"open_timeout": 0.4, "ping_interval": 0.15, "ping_timeout": 0.15, "close_timeout": 0.2}
 USER = ("ada", "open sesame")
 
 SERVERS: dict[str, dict[str, Any]] = {
