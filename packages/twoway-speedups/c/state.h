@@ -9,8 +9,23 @@
     X(Close) X(Fragment) X(Frame) X(FrameError) X(Opcode) X(PayloadTooBig) X(Ping) X(Pong) X(ProtocolError)            \
     X(TooManyFragments) X(check_limit) X(describe) X(plan) X(survey) X(verdicts)
 
+/* What twoway.protocol hands over by bind_protocol(), and what is looked up on its classes. */
+#define FOR_EACH_PROTOCOL_BOUND(X) X(BINARY) X(OPEN) X(ProtocolPath) X(TEXT) X(check_marks)
+#define FOR_EACH_PROTOCOL_FUNCTION(X) X(receive_data) X(send_binary) X(send_text)
+
+/* What twoway.asyncio hands over by bind_asyncio(), and what is looked up on its classes. */
+#define FOR_EACH_ASYNCIO_BOUND(X) X(AsyncioPath) X(CancelledError) X(convert) X(current_task) X(monotonic)
+#define FOR_EACH_ASYNCIO_FUNCTION(X) X(__anext__) X(data_received) X(recv) X(send)
+
+/* Our own. */
+#define FOR_EACH_TYPE(X)                                                                                               \
+    X(asyncio_path) X(call) X(frame_decoder) X(inbox) X(message_decoder) X(protocol_path) X(utf8_decoder) X(waiter)
+
 /* Names of attributes, interned. */
-#define FOR_EACH_NAME(X) X(data) X(decode_payload) X(fin) X(opcode) X(parse) X(rsv1) X(rsv2) X(rsv3) X(urandom)
+#define FOR_EACH_NAME(X)                                                                                               \
+    X(_flush_joined) X(_pause_reading) X(_received) X(_sent) X(_take) X(_wake) X(call_soon)     \
+    X(cancelled) X(close) X(compress) X(context) X(data) X(decode_payload) X(done) X(fin) X(final) X(first)            \
+    X(is_closing) X(opcode) X(parse) X(rsv1) X(rsv2) X(rsv3) X(throw) X(urandom) X(write)
 
 #define KEY_SIZE 4
 #define POOL_SIZE (1024 * KEY_SIZE)
@@ -18,7 +33,22 @@
 typedef struct {
 #define DECLARE(name) PyObject *name;
     FOR_EACH_BOUND(DECLARE)
+    FOR_EACH_PROTOCOL_BOUND(DECLARE)
+    FOR_EACH_ASYNCIO_BOUND(DECLARE)
 #undef DECLARE
+    struct {
+#define DECLARE(name) PyObject *name;
+        FOR_EACH_PROTOCOL_FUNCTION(DECLARE)
+    } protocol;
+    struct {
+        FOR_EACH_ASYNCIO_FUNCTION(DECLARE)
+#undef DECLARE
+    } asyncio;
+    struct {
+#define DECLARE(name) PyTypeObject *name;
+        FOR_EACH_TYPE(DECLARE)
+#undef DECLARE
+    } types;
     struct {
 #define DECLARE(name) PyObject *name;
         FOR_EACH_NAME(DECLARE)
@@ -31,13 +61,13 @@ typedef struct {
     uint8_t pool[POOL_SIZE];
 } State;
 
-/* Whether bind() was called; else RuntimeError is set. */
-static inline bool is_bound(const State *state)
+/* Whether a package has handed over what it has to; else RuntimeError is set. */
+static inline bool is_bound(const PyObject *anything)
 {
-    if (LIKELY(state->Close != NULL)) {
+    if (LIKELY(anything != NULL)) {
         return true;
     }
-    PyErr_SetString(PyExc_RuntimeError, "twoway.speedups is of no use alone: import twoway.frames");
+    PyErr_SetString(PyExc_RuntimeError, "twoway.speedups is of no use alone: import what its classes are twins of");
     return false;
 }
 

@@ -29,7 +29,7 @@ from ._errors import (
     make_connection_closed,
 )
 from ._events import Closed, HandshakeFailed, PingAcknowledged, TimerLate
-from ._keepalive import Keepalive, PendingPings, Verdict
+from ._keepalive import NEVER, Keepalive, PendingPings, Verdict
 from ._messages import MessageEncoder, SharedMessage
 from ._native import ProtocolPath
 from ._options import Options
@@ -74,7 +74,7 @@ class Protocol(ProtocolPath, ABC):
 
     # Without them an instance is a dictionary of 2 KiB. Those of what every message goes through are in `_path`.
     __slots__ = (
-        "__weakref__", "_close_by", "_error", "_expires", "_fail_by", "_held_pong", "_open_by", "_own_ping", "_parser",
+        "__weakref__", "_close_by", "_error", "_expires", "_fail_by", "_held_pong", "_keepalive", "_open_by", "_own_ping", "_parser",
         "_pings", "_release_at", "_writing", "aborted", "cause", "close_rcvd", "close_rcvd_then_sent", "close_sent",
         "extensions", "half_close", "handshake_exc", "latency", "options", "request", "response", "subprotocol",
     )  # fmt: skip
@@ -117,6 +117,8 @@ class Protocol(ProtocolPath, ABC):
         self._decoder = None
         self._encoder = None
         self._plain = False
+        self._masked = self._client
+        self._received_at = NEVER
         self._keepalive = Keepalive(options.ping_interval, options.ping_timeout)
         self._pings: PendingPings | None = None
         self._own_ping = b""  # data of the last ping that keepalive sent
@@ -173,6 +175,7 @@ class Protocol(ProtocolPath, ABC):
         """
         self._output.append(self._sending().go_on(data, fin))
         self._active = True
+        self._plain = fin and not self.extensions
         self._log_sent("CONT", data, fin)
 
     def send_shared(self, message: SharedMessage) -> None:
@@ -604,6 +607,8 @@ class Protocol(ProtocolPath, ABC):
     # Deadlines
 
     def _check_keepalive(self, now: float) -> None:
+        if self._received_at != NEVER:
+            self._keepalive.received_at, self._received_at = self._received_at, NEVER
         verdict, lag = self._keepalive.check(now)
         if lag:
             self._events.append(TimerLate(lag))

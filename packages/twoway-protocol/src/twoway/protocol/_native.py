@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from twoway.frames import Opcode, get_twins
 
-from ._inbox import Inbox
+from ._inbox import Inbox, check_marks
 from ._path import ProtocolPath
 from ._state import State
 
@@ -15,6 +15,12 @@ __all__ = ["Inbox", "ProtocolPath"]
 if not TYPE_CHECKING:  # the twins have the same attributes, arguments, results and errors
     globals().update(
         get_twins(
-            "protocol", Inbox=Inbox, ProtocolPath=ProtocolPath, OPEN=State.OPEN, TEXT=Opcode.TEXT, BINARY=Opcode.BINARY
+            "protocol",
+            BINARY=Opcode.BINARY,
+            Inbox=Inbox,
+            OPEN=State.OPEN,
+            ProtocolPath=ProtocolPath,
+            TEXT=Opcode.TEXT,
+            check_marks=check_marks,
         )
     )

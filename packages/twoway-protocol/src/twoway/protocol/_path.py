@@ -24,7 +24,6 @@ from ._messages import MessageEncoder
 from ._state import State
 
 if TYPE_CHECKING:
-    from ._keepalive import Keepalive
     from ._options import LoggerLike, Options
 
 _MESSAGES = (str, bytes, Fragment)
@@ -34,8 +33,8 @@ class ProtocolPath:
     """Be the part of `Protocol` that receives and sends whole messages; what it needs besides is there."""
 
     __slots__ = (
-        "_active", "_decoder", "_encoder", "_events", "_failure", "_keepalive", "_logger", "_output", "_plain",
-        "state",
+        "_active", "_decoder", "_encoder", "_events", "_failure", "_logger", "_masked", "_output", "_plain",
+        "_received_at", "state",
     )  # fmt: skip
 
     state: State
@@ -44,14 +43,14 @@ class ProtocolPath:
     _encoder: MessageEncoder | None
     _events: list[Event]
     _failure: FrameError | None  # a violation that is not answered yet
-    _keepalive: Keepalive
     _logger: LoggerLike | None  # None unless it wants to know everything
+    _masked: bool  # whether frames are to be masked, as those of clients are (RFC 6455 §5.3)
     _output: list[bytes]
-    _plain: bool  # whether the connection is open and has no extension
+    _plain: bool  # whether the next message is a frame as it is: there is no extension, and no fragmented message
+    _received_at: float  # when the last byte came since the last ping of keepalive
 
     if TYPE_CHECKING:
         options: Options
-        _client: bool
         _error: BaseException | None
 
         @property
@@ -78,7 +77,7 @@ class ProtocolPath:
         """
         if not data:
             return  # no byte is no sign of life
-        self._keepalive.received_at = now
+        self._received_at = now
         decoder = self._decoder
         if decoder is None:
             self._receive_handshake(data, now)
@@ -177,6 +176,8 @@ class ProtocolPath:
     def _start_message(self, opcode: Opcode, data: str | Buffer, fin: bool, compress: bool | None) -> None:
         self._output.append(self._sending().start(opcode, data, fin, compress))
         self._active = True
+        if not fin:
+            self._plain = False
         if self._logger is not None:  # the name of an opcode takes time to find
             self._log_sent(opcode.name, data, fin)
 
