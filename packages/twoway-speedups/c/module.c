@@ -4,6 +4,7 @@
 #include "encode.h"
 #include "mask.h"
 #include "reader.h"
+#include "threading_path.h"
 #include "utf8.h"
 #include "waiter.h"
 
@@ -93,6 +94,23 @@ static PyObject *bind_asyncio(PyObject *module, PyObject *args, PyObject *kwargs
     Py_RETURN_NONE;
 }
 
+static PyObject *bind_threading(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    State *state = state_of(module);
+    if (!PyArg_ParseTuple(args, ":bind_threading")) {
+        return NULL;
+    }
+    FOR_EACH_THREADING_BOUND(CHECK)
+#define LOOK_UP(name)                                                                                                  \
+    if ((state->threading.name = PyObject_GetAttrString(find(kwargs, "ThreadingPath"), #name)) == NULL) {                  \
+        return NULL;                                                                                                   \
+    }
+    FOR_EACH_THREADING_FUNCTION(LOOK_UP)
+#undef LOOK_UP
+    FOR_EACH_THREADING_BOUND(TAKE)
+    Py_RETURN_NONE;
+}
+
 #undef CHECK
 #undef TAKE
 
@@ -111,6 +129,8 @@ static PyMethodDef functions[] = {
      BIND_DOC("_protocol", "protocol")},
     {"bind_asyncio", (PyCFunction)(void (*)(void))bind_asyncio, METH_VARARGS | METH_KEYWORDS,
      BIND_DOC("_asyncio", "asyncio")},
+    {"bind_threading", (PyCFunction)(void (*)(void))bind_threading, METH_VARARGS | METH_KEYWORDS,
+     BIND_DOC("_threading", "threading")},
     {NULL, NULL, 0, NULL},
 };
 
@@ -130,6 +150,7 @@ static int add_classes(PyObject *module)
         || add_class(module, &inbox_spec, &state->types.inbox, true) < 0
         || add_class(module, &protocol_path_spec, &state->types.protocol_path, true) < 0
         || add_class(module, &asyncio_path_spec, &state->types.asyncio_path, true) < 0
+        || add_class(module, &threading_path_spec, &state->types.threading_path, true) < 0
         || add_class(module, &call_spec, &state->types.call, false) < 0
         || add_class(module, &waiter_spec, &state->types.waiter, false) < 0 ? -1 : 0;
 }
@@ -183,12 +204,16 @@ static int traverse(PyObject *module, visitproc visit, void *arg)
     FOR_EACH_BOUND(VISIT)
     FOR_EACH_PROTOCOL_BOUND(VISIT)
     FOR_EACH_ASYNCIO_BOUND(VISIT)
+    FOR_EACH_THREADING_BOUND(VISIT)
 #undef VISIT
 #define VISIT(name) Py_VISIT(state->protocol.name);
     FOR_EACH_PROTOCOL_FUNCTION(VISIT)
 #undef VISIT
 #define VISIT(name) Py_VISIT(state->asyncio.name);
     FOR_EACH_ASYNCIO_FUNCTION(VISIT)
+#undef VISIT
+#define VISIT(name) Py_VISIT(state->threading.name);
+    FOR_EACH_THREADING_FUNCTION(VISIT)
 #undef VISIT
 #define VISIT(name) Py_VISIT(state->types.name);
     FOR_EACH_TYPE(VISIT)
@@ -207,12 +232,16 @@ static int clear(PyObject *module)
     FOR_EACH_BOUND(CLEAR)
     FOR_EACH_PROTOCOL_BOUND(CLEAR)
     FOR_EACH_ASYNCIO_BOUND(CLEAR)
+    FOR_EACH_THREADING_BOUND(CLEAR)
 #undef CLEAR
 #define CLEAR(name) Py_CLEAR(state->protocol.name);
     FOR_EACH_PROTOCOL_FUNCTION(CLEAR)
 #undef CLEAR
 #define CLEAR(name) Py_CLEAR(state->asyncio.name);
     FOR_EACH_ASYNCIO_FUNCTION(CLEAR)
+#undef CLEAR
+#define CLEAR(name) Py_CLEAR(state->threading.name);
+    FOR_EACH_THREADING_FUNCTION(CLEAR)
 #undef CLEAR
 #define CLEAR(name) Py_CLEAR(state->types.name);
     FOR_EACH_TYPE(CLEAR)

@@ -396,7 +396,7 @@ class Connection(ConnectionPath, ConnectionFacts, asyncio.BufferedProtocol):
             if timer is not None:
                 timer.cancel()
         self._finish()
-        # Transports of asyncio refer to themselves and to us by bound methods, and would wait for the garbage collector.
+        # asyncio's transports refer to themselves and to us by bound methods, and would wait for the garbage collector.
         for owner in (self.transport, getattr(self.transport, "_ssl_protocol", None)):
             attributes = getattr(owner, "__dict__", {})
             for name in _BOUND_METHODS:

@@ -7,7 +7,6 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from twoway.frames import get_twins
-from twoway.protocol import convert
 
 from ._path import ConnectionPath
 
@@ -18,7 +17,6 @@ if not TYPE_CHECKING:  # the twin has the same attributes, arguments, results an
         "asyncio",
         AsyncioPath=ConnectionPath,
         CancelledError=asyncio.CancelledError,
-        convert=convert,
         current_task=asyncio.current_task,
         monotonic=monotonic,
     )

@@ -74,9 +74,10 @@ class Protocol(ProtocolPath, ABC):
 
     # Without them an instance is a dictionary of 2 KiB. Those of what every message goes through are in `_path`.
     __slots__ = (
-        "__weakref__", "_close_by", "_error", "_expires", "_fail_by", "_held_pong", "_keepalive", "_open_by", "_own_ping", "_parser",
-        "_pings", "_release_at", "_writing", "aborted", "cause", "close_rcvd", "close_rcvd_then_sent", "close_sent",
-        "extensions", "half_close", "handshake_exc", "latency", "options", "request", "response", "subprotocol",
+        "__weakref__", "_close_by", "_error", "_expires", "_fail_by", "_held_pong", "_keepalive", "_open_by",
+        "_own_ping", "_parser", "_pings", "_release_at", "_writing", "aborted", "cause", "close_rcvd",
+        "close_rcvd_then_sent", "close_sent", "extensions", "half_close", "handshake_exc", "latency", "options",
+        "request", "response", "subprotocol",
     )  # fmt: skip
 
     # For type checkers that look at one class at a time.

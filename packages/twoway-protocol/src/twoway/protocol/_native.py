@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from twoway.frames import Opcode, get_twins
 
-from ._inbox import Inbox, check_marks
+from ._inbox import Inbox, check_marks, convert
 from ._path import ProtocolPath
 from ._state import State
 
@@ -22,5 +22,6 @@ if not TYPE_CHECKING:  # the twins have the same attributes, arguments, results 
             ProtocolPath=ProtocolPath,
             TEXT=Opcode.TEXT,
             check_marks=check_marks,
+            convert=convert,
         )
     )
