@@ -142,7 +142,7 @@ static int keep(ThreadingPath *self, Inbox *inbox, PyObject *items)
             return -1;
         }
     }
-    return !inbox_is_full(inbox) && !self->waiters;
+    return !(self->watched && inbox_is_full(inbox)) && !self->waiters;
 }
 
 /* Read the clock; -1 with an exception set. */

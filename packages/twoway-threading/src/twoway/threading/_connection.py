@@ -320,7 +320,8 @@ class Connection(ConnectionPath, Watched, ConnectionFacts):
         self._receiver = None
         self._inbox.wanted = False
         if self._waiters and not self._watched:  # somebody else depends on what comes next
-            self._watched = self._tell = True
+            self._watch()
+            self._tell = True
 
     # Reading
 
@@ -360,6 +361,12 @@ class Connection(ConnectionPath, Watched, ConnectionFacts):
         with self._lock:
             self._reader = None
             self._notify()
+
+    def _watch(self) -> None:
+        """Have the I/O thread read, unless there is no room for what may come."""
+        self._watched = True
+        if self._reading and self._inbox.full:
+            self._pause_reading()
 
     def _pause_reading(self) -> None:
         if self.protocol.state is State.OPEN:
@@ -763,7 +770,8 @@ class Connection(ConnectionPath, Watched, ConnectionFacts):
                 self._condition = Condition(self._lock)
             self._waiters += 1
             if self._receiver is None and not self._watched:
-                self._watched = self._tell = True
+                self._watch()
+                self._tell = True
         try:
             if self._tell:
                 self._arrange()
@@ -812,7 +820,7 @@ class Connection(ConnectionPath, Watched, ConnectionFacts):
             self._write_rest()
         if mask & _READ:
             with self._lock:
-                mine = self._watched and not self._reader and not self._eof and self.protocol.state is not State.CLOSED
+                mine = bool(self._wanted() & _READ) and not self._reader
                 if mine:
                     self._reader = get_ident()
             if mine:
@@ -841,7 +849,7 @@ class Connection(ConnectionPath, Watched, ConnectionFacts):
         """Do what is due."""
         if self._receiver is None and self._reading:  # a sign of life may have arrived that nobody has read
             with self._lock:
-                self._watched = True
+                self._watch()
             self.ready(_READ)
         now = monotonic()
         with self._lock:
@@ -865,7 +873,7 @@ class Connection(ConnectionPath, Watched, ConnectionFacts):
                 self._turn_seen = self._turn
                 return False
             if self._receiver is None:
-                self._watched = True
+                self._watch()
             else:
                 self._tell = True  # it waits for long: it says when it has left
             return True

@@ -207,7 +207,7 @@ class ConnectionPath:
             self._eof = True
             protocol.receive_eof(now, error)
         others = self._sort_events()
-        if self._reading and self._inbox.full:
+        if self._watched and self._reading and self._inbox.full:  # who reads in `recv` stops by itself
             self._pause_reading()
         if self._waiters:
             self._notify()
