@@ -82,11 +82,19 @@ def _sdist(package: Package, path: Path, stem: str) -> Iterator[str]:
         expected.add("hatch_build.py")
     if missing := sorted(expected - names):
         yield f"lacks {missing}"
+    if strangers := sorted(name for name in names if _is_litter(Path(name))):
+        yield f"holds what a checkout or a test run left there: {strangers}"
     if not package.is_meta and not any(name.startswith("tests/test_") for name in names):
         yield "holds no tests"
     if f"src/{META}/__init__.py" in names:
         yield f"holds a stray {META}/__init__.py"
     yield from _metadata(package, metadata)
+
+
+def _is_litter(path: Path) -> bool:
+    return path.suffix in {".pyc", *COMPILED} or any(
+        part.startswith(".") or part == "__pycache__" for part in path.parts
+    )
 
 
 def _files(root: Path, folder: str) -> set[str]:

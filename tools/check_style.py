@@ -20,6 +20,8 @@ CHECKS = {
     "tree": ["tools/check_tree.py"],
     "sync": ["tools/sync.py", "--check"],
     "versions": ["tools/versions.py", "check"],
+    "install-table": ["tools/install_table.py", "--check"],
+    "fragments": ["tools/check_fragments.py"],
 }
 FIXES = {
     "ruff-check": ["-m", "ruff", "check", "--fix"],

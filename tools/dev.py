@@ -16,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 
+from _pythons import kept_by_pyenv
+
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 SCRIPTS = VENV / ("Scripts" if os.name == "nt" else "bin")
@@ -86,9 +88,9 @@ def test(arguments: list[str]) -> int:
     """Run the tests in tox, say what became of each environment, and return the exit status."""
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.unlink(missing_ok=True)
-    pythons = [str(python) for python in newer_pythons()]
+    pythons = [str(python) for python in kept_by_pyenv()]
     discover = ["--discover", *pythons] if pythons else []
-    command = [str(PYTHON), "-m", "tox", "run", *discover, "--result-json", str(RESULTS), *arguments]
+    command = [str(PYTHON), "-m", "tox", *way(arguments), *discover, "--result-json", str(RESULTS), *arguments]
     started = time.monotonic()
     status = subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
     if RESULTS.exists():
@@ -96,9 +98,12 @@ def test(arguments: list[str]) -> int:
     return status
 
 
-def newer_pythons() -> list[Path]:
-    """Return interpreters that pyenv keeps and that are not on the path."""
-    return sorted((Path.home() / ".pyenv" / "versions").glob("3.*/bin/python3.1?"))
+def way(arguments: list[str]) -> list[str]:
+    """Return how tox runs: several environments at a time, unless somebody has chosen some and wants to watch."""
+    if any(argument.startswith("-e") for argument in arguments):
+        return ["run"]
+    # One more than there are cores: tests of the drivers and installations wait most of the time.
+    return ["run-parallel", "--parallel", str((os.cpu_count() or 1) + 1), "--parallel-no-spinner"]
 
 
 def summarise(elapsed: float) -> None:

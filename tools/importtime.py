@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 
-from _workspace import META, portions, python_path
+from _workspace import META, is_sibling, portions, python_path
 
 # What is imported before the clock starts, and the goal in milliseconds; None: no goal.
 BASELINES: dict[str, tuple[str, float | None]] = {
@@ -52,6 +52,8 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=10, help="interpreters per piece (default: %(default)s)")
     runs = parser.parse_args().runs
     for piece in portions():
+        if not all(map(is_sibling, piece.dependencies)):  # what is from third parties cannot be imported here
+            continue
         baseline, goal = BASELINES.get(piece.portion, ("", None))
         elapsed = measure(piece.portion, baseline, runs)
         above = f"  above `{baseline}`" if baseline else ""

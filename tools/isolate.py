@@ -1,207 +1,114 @@
 """
-Prove that every subset installs and works: one environment for each distribution, and one for each of its extras.
+Prove that every subset installs and works: one environment for each distribution and each of its extras.
 
-    python tools/isolate.py [FOLDER] [--only DISTRIBUTION ...]          (default: dist, made by tools/build.py)
+    python tools/isolate.py [FOLDER] [--all] [--only DISTRIBUTION ...] [--python VERSION ...] [--jobs N]
 
-Each environment gets one distribution from FOLDER, without an index. Then the installed distributions must be
-exactly those that the metadata lead to, every module of them must import with nothing else installed, every other
-piece must fail to import, and the tests from the sdist must pass against the wheel, in a folder far from the sources.
+FOLDER (default: dist) is made by tools/build.py. Each environment gets one distribution from it, without an index. Then
+the installed distributions must be exactly those that the metadata lead to, every module of them must import with
+nothing else installed, every other piece must fail to import, and the tests from the sdist must pass against the wheel,
+in a folder far from the sources.
+
+That is done with the oldest and the newest Python there is. All tests run with the newest, once; with the oldest, which
+runs them all from the sources, and with extras that change little, it is those of SMOKE and FOCUS. ``--all`` runs all
+tests of each row with each Python.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
 import sys
-import tarfile
-import tempfile
-import venv
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from _workspace import META, ROOT, Package, packages, portions
+from _proof import Outcome, Row, prove
+from _pythons import pythons
+from _workspace import ROOT, packages, third_party
 
-# Runs inside an environment: which distributions there are with what they ask for, and which pieces import as a whole.
-PROBE = """
-import importlib, importlib.metadata, json, pkgutil, sys
-installed = {each.metadata["Name"]: each.requires or [] for each in importlib.metadata.distributions()}
-imported = []
-for portion in json.loads(sys.argv[1]):
-    try:
-        package = importlib.import_module(portion)
-    except ModuleNotFoundError as error:
-        assert portion.startswith(error.name or "?"), f"{portion} needs {error.name}"
-        continue
-    for module in pkgutil.walk_packages(package.__path__, portion + "."):
-        if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
-    imported.append(portion)
-print(json.dumps({"installed": installed, "imported": imported}))
-"""
+# Enough to see that a wheel is whole: what it exports, and the example of its README, which leads through all layers.
+# A piece with none of these runs all of its tests.
+SMOKE = ("test_init.py", "test_public.py", "test_readme.py", "test_speedups.py")
+
+# What an extra is for: the tests that are skipped without it, whichever piece they belong to. All others would do the
+# same again, with the same code. An extra that is not here runs all tests: a compiled codec or another zlib lies under
+# everything. That nothing is lost between these is checked at the end of each run.
+FOCUS = {
+    "routing": ("test_router.py", "test_routing.py", "test_auth.py"),
+    "socks": ("test_proxy.py",),
+}
 
 
-@dataclass(frozen=True)
-class Row:
-    """Hold one proof: a distribution, perhaps with one of its extras."""
+def rows(interpreters: Mapping[str, str], only: list[str], everything: bool) -> Iterator[Row]:
+    """
+    Yield the proofs to make.
 
-    package: Package
-    extra: str = ""
-
-    @property
-    def requirement(self) -> str:
-        """Return what the user would write after ``pip install``."""
-        return f"{self.package.name}[{self.extra}]" if self.extra else self.package.name
-
-
-def rows(only: list[str]) -> Iterator[Row]:
-    """Yield the proofs to make; ``only`` names distributions, empty for all."""
+    Args:
+        interpreters: Versions of Python and where they are, the oldest first.
+        only: Names of distributions; empty: all.
+        everything: Run all tests in each row.
+    """
+    newest = list(interpreters)[-1]
     for package in packages():
-        if not only or package.name in only:
-            yield Row(package)
-            yield from (Row(package, extra) for extra in package.extras)
+        for extra in ["", *package.extras] if not only or package.name in only else []:
+            for version, interpreter in interpreters.items():
+                focus = FOCUS.get(extra, ()) if version == newest else SMOKE
+                # The meta-package has no tests of its own, but all pieces at once.
+                files = SMOKE if package.is_meta else () if everything else focus
+                yield Row(package, extra, version, interpreter, files)
 
 
-def prove(row: Row, dists: Path, test_tools: Path) -> list[str]:
-    """Make one environment and return what is wrong there."""
-    with tempfile.TemporaryDirectory(prefix="twoway-isolate-") as temporary:
-        folder = Path(temporary)
-        python = _environment(folder / "venv")
-        _install(python, row, dists)
-        report = _probe(python, folder)
-        problems = _check_installed(row, report)
-        variables = {"PYTHONPATH": str(test_tools), "TWOWAY_TEST_IMPLEMENTATION": _implementation(report, dists)}
-        if not row.package.is_meta and not _run_tests(python, row.package, dists, folder, variables):
-            problems.append("its tests fail against the wheel")
-    return problems
+def never_run(outcomes: list[Outcome]) -> dict[str, str]:
+    """Return the tests that were skipped wherever they could have run, because of something from third parties."""
+    passed = set[str]().union(*(outcome.passed for outcome in outcomes))
+    names = {canonicalize_name(Requirement(text).name) for text in third_party()}
+    return {
+        test: reason
+        for outcome in outcomes
+        for test, reason in outcome.skipped.items()
+        if test not in passed and any(name in canonicalize_name(reason) for name in names)
+    }
 
 
-def _environment(folder: Path) -> Path:
-    # pip stays outside, so that the environment holds nothing but what the distribution brings.
-    venv.create(folder, with_pip=False, symlinks=os.name != "nt")
-    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+def report(row: Row, outcome: Outcome) -> None:
+    """Print what became of one row."""
+    print(f"{'FAIL' if outcome.problems else 'ok'}  {row.title:55} {outcome.summary}", flush=True)
+    print("".join(f"    {problem}\n" for problem in outcome.problems), end="")
 
 
-def _install(python: Path, row: Row, dists: Path) -> None:
-    links = ["--find-links", str(dists), "--find-links", str(dists / "third-party")]
-    options = ["--isolated", "--quiet", "--no-index", "--only-binary", ":all:", *links]
-    command = [sys.executable, "-m", "pip", "--python", str(python), "install", *options, row.requirement]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise SystemExit(f"{row.requirement} does not install:\n{result.stdout}{result.stderr}")
-
-
-def _run(
-    python: Path, arguments: list[str], folder: Path, variables: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    foreign = ("PYTHON", "COVERAGE", "TWOWAY")
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    command = [str(python), *arguments]
-    environment = {**clean, **(variables or {})}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-
-
-def _probe(python: Path, folder: Path) -> dict[str, object]:
-    names = json.dumps([f"{META}.{piece.portion}" for piece in portions()])
-    result = _run(python, ["-W", "error", "-c", PROBE, names], folder)
-    if result.returncode:
-        return {"problem": result.stderr.strip().splitlines()[-1]}
-    report: dict[str, object] = json.loads(result.stdout)
-    return report
-
-
-def _implementation(report: dict[str, object], dists: Path) -> str:
-    """Return which codec the tests must find: the compiled one wherever it came along and is no empty shell."""
-    installed = report.get("installed", {})
-    assert isinstance(installed, dict)
-    has_it = f"{META}-speedups" in installed and any(dists.glob(f"{META}_speedups-*-cp*.whl"))
-    return "compiled" if has_it else "pure"
-
-
-def _check_installed(row: Row, report: dict[str, object]) -> list[str]:
-    if "problem" in report:
-        return [str(report["problem"])]
-    installed, imported = report["installed"], report["imported"]
-    assert isinstance(installed, dict)
-    assert isinstance(imported, list)
-    expected = _closure(row, installed)
-    pieces = sorted(f"{META}.{name.removeprefix(META + '-')}" for name in expected if name.startswith(f"{META}-"))
-    problems = []
-    if set(map(canonicalize_name, installed)) != expected:
-        problems.append(f"installed are {sorted(installed)}, its metadata lead to {sorted(expected)}")
-    if sorted(imported) != pieces:
-        problems.append(f"importable are {imported}, not {pieces}")
-    return problems
-
-
-def _closure(row: Row, installed: dict[str, list[str]]) -> set[str]:
-    """Return the names that ``Requires-Dist`` leads to, extras included, starting at the distribution of the row."""
-    requires = {canonicalize_name(name): [Requirement(text) for text in texts] for name, texts in installed.items()}
-    seen: set[tuple[str, str]] = set()
-    waiting = [(canonicalize_name(row.package.name), extra) for extra in {"", row.extra}]
-    while waiting:
-        name, extra = waiting.pop()
-        if (name, extra) in seen:
-            continue
-        seen.add((name, extra))
-        for each in requires.get(name, []):
-            if each.marker is None or each.marker.evaluate({"extra": extra}):
-                waiting.extend((canonicalize_name(each.name), wanted) for wanted in {"", *each.extras})
-    return {name for name, _ in seen}
-
-
-def _run_tests(python: Path, package: Package, dists: Path, folder: Path, variables: dict[str, str]) -> bool:
-    stem = f"{package.name.replace('-', '_')}-{package.version}"
-    with tarfile.open(dists / f"{stem}.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
-    # Only the tests: README.md is there for the test that executes it, the sources are not.
-    away = folder / "away"
-    away.mkdir()
-    for name in ("tests", "README.md"):
-        (folder / stem / name).rename(away / name)
-    options = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(away), "-p", "no:cacheprovider", "-q"]
-    result = _run(python, ["-m", "pytest", *options, "tests"], away, variables)
-    last = result.stdout.strip().splitlines()[-1:] or result.stderr.strip().splitlines()[-1:]
-    print("   ", *last)
-    if result.returncode:
-        print(result.stdout, result.stderr)
-    return result.returncode == 0
+def chosen(wanted: list[str]) -> dict[str, str]:
+    """Return the interpreters to use: the oldest and the newest, or those asked for."""
+    have = pythons()
+    if missing := sorted(set(wanted) - set(have)):
+        raise SystemExit(f"there is no Python {', '.join(missing)} here, only {', '.join(have)}")
+    return {version: have[version] for version in wanted or dict.fromkeys([next(iter(have)), list(have)[-1]])}
 
 
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description="Install and test every distribution alone.")
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "dist")
+    parser.add_argument("--all", action="store_true", help="all tests in each row, with each Python")
     parser.add_argument("--only", nargs="+", default=[], metavar="DISTRIBUTION")
+    parser.add_argument("--python", nargs="+", default=[], metavar="VERSION", help="default: the oldest and the newest")
+    # The tests of the drivers wait most of the time.
+    parser.add_argument("--jobs", type=int, default=3, help="rows at a time (default: %(default)s)")
     arguments = parser.parse_args()
-    proofs, failed = list(rows(arguments.only)), []
-    with tempfile.TemporaryDirectory(prefix="twoway-test-tools-") as test_tools:
-        # On the import path of the tests only: what a piece needs, it must bring itself.
-        install = [
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--target",
-            test_tools,
-            "--group",
-            f"{ROOT / 'pyproject.toml'}:test",
-        ]
-        subprocess.run([sys.executable, *install], check=True)
-        for row in proofs:
-            print(f"--- pip install {row.requirement}", flush=True)
-            if problems := prove(row, arguments.folder.resolve(), Path(test_tools)):
-                failed.append(row.requirement)
-                print("\n".join(f"    {problem}" for problem in problems))
-    print(
-        f"isolate: {len(proofs) - len(failed)} environments passed, {len(failed)} failed {', '.join(failed)}".rstrip()
-    )
-    return bool(failed)
+    wanted = arguments.python or (list(pythons()) if arguments.all else [])
+    proofs = list(rows(chosen(wanted), arguments.only, arguments.all))
+    dists = arguments.folder.resolve()
+    failed, outcomes = [], []
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        for row, outcome in zip(proofs, pool.map(lambda row: prove(row, dists), proofs), strict=True):
+            report(row, outcome)
+            outcomes.append(outcome)
+            failed += [row.title] if outcome.problems else []
+    lost = {} if arguments.only else never_run(outcomes)
+    print("".join(f"no row runs {test}: {reason}\n" for test, reason in lost.items()), end="")
+    print(f"isolate: {len(proofs) - len(failed)} environments passed, {len(failed)} failed".rstrip())
+    return bool(failed or lost)
 
 
 if __name__ == "__main__":

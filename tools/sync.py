@@ -21,6 +21,7 @@ from typing import Any
 import tomlkit
 
 from _contracts import contracts
+from _pythons import MINORS
 from _workspace import META, ROOT, Package, packages, portions, third_party
 
 # Parsed from TOML, so that what is written into a package keeps this form.
@@ -33,9 +34,7 @@ authors = [{ name = "the twoway contributors" }]
 """)
 COMMON_CLASSIFIERS = [
     "Programming Language :: Python :: 3 :: Only",
-    "Programming Language :: Python :: 3.11",
-    "Programming Language :: Python :: 3.12",
-    "Programming Language :: Python :: 3.13",
+    *(f"Programming Language :: Python :: 3.{minor}" for minor in MINORS),
 ]
 # The checkers of older tools do not know the metadata version that new hatchlings write.
 COMMON_TARGET = {"core-metadata-version": "2.4"}
@@ -98,7 +97,7 @@ def _marker(piece: Package) -> str:
 
 def root_blocks() -> dict[str, str]:
     """Return the generated blocks of the root ``pyproject.toml``."""
-    sources = [*(piece.source.relative_to(ROOT).as_posix() for piece in portions()), "tools"]
+    sources = [*(piece.source.relative_to(ROOT).as_posix() for piece in portions()), "tools", "tools/bench"]
     return {
         "third-party": f"third-party = {json.dumps(third_party())}\n",
         "mypy": f"mypy_path = {json.dumps(sources)}\n",

@@ -1,8 +1,8 @@
 """
-The peers that the Autobahn testsuite talks to, with the driver asyncio or threading.
+The peers that the Autobahn testsuite talks to, with the driver asyncio or threading, and the codec pure or compiled.
 
-    python echo_peers.py DRIVER server PORT            echo server, until it is terminated
-    python echo_peers.py DRIVER client PORT AGENT      runs every case of a fuzzing server, then has the report written
+    python echo_peers.py CODEC DRIVER server PORT          echo server, until it is terminated
+    python echo_peers.py CODEC DRIVER client PORT AGENT    runs every case of a fuzzing server, has the report written
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import twoway.threading
 from twoway.asyncio import ConnectionClosed, connect, serve
 from twoway.deflate import ClientPerMessageDeflateFactory, ServerPerMessageDeflateFactory
+from twoway.frames import IMPLEMENTATION
 
 # Section 9 sends messages of 16 MiB, and of 65,536 frames; sections 12 and 13 want every message compressed.
 _OPTIONS: dict[str, Any] = {"max_size": 1 << 25, "max_fragments": None, "ping_interval": None, "compression": None}
@@ -77,7 +78,9 @@ def run_client_in_thread(port: int, agent: str) -> None:
 
 def main() -> None:
     """Run the command line."""
-    driver, role, port, *rest = sys.argv[1:]
+    codec, driver, role, port, *rest = sys.argv[1:]
+    if codec != IMPLEMENTATION:
+        raise SystemExit(f"the codec in use is {IMPLEMENTATION}, and not {codec}")
     with contextlib.suppress(KeyboardInterrupt):
         if driver == "asyncio":
             asyncio.run(run_server(int(port)) if role == "server" else run_client(int(port), *rest))

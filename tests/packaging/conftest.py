@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ["packages", "tools", "docs/reference", "pyproject.toml", "mkdocs.yml", "LICENSE"]
+PARTS = ["packages", "tools", "docs/reference", "docs/install.md", "pyproject.toml", "mkdocs.yml", "LICENSE", "changes"]
 CACHES = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis", "*.egg-info")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -51,5 +51,5 @@ def run(tree: Path) -> Run:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every distribution, built once; not to be changed."""
     tree = copy_tree(tmp_path_factory.mktemp("build") / "tree")
-    subprocess.run([sys.executable, "tools/build.py", "dist"], cwd=tree, check=True)
+    subprocess.run([sys.executable, "tools/build.py", "dist", "--here"], cwd=tree, check=True)
     return tree / "dist"

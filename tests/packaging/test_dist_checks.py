@@ -64,6 +64,11 @@ def drop_requirement(files: Files) -> None:
     files[name] = b"".join(line for line in lines if b"twoway-frames" not in line)
 
 
+def add_requirement(files: Files) -> None:
+    name = ending(files, "METADATA")
+    files[name] = files[name].replace(b"Requires-Dist: ", b"Requires-Dist: twoway-auth\nRequires-Dist: ", 1)
+
+
 def change_python(files: Files) -> None:
     name = ending(files, "METADATA")
     files[name] = files[name].replace(b"Requires-Python: >=3.11", b"Requires-Python: >=3.8")
@@ -84,6 +89,7 @@ def test_sound_distributions_pass(dists, run):
         (change_licence, "one that differs"),
         (loosen_pin, "does not pin its siblings exactly"),
         (drop_requirement, "its pyproject.toml says otherwise"),
+        (add_requirement, "its pyproject.toml says otherwise"),
         (change_python, "Requires-Python is '>=3.8'"),
     ],
 )
@@ -113,3 +119,16 @@ def test_sdist_without_tests(dists, run, tmp_path):
     result = run("check_dists", str(dists))
     assert result.returncode == 1
     assert "holds no tests" in result.stdout
+
+
+def test_sdist_with_litter(dists, run, tmp_path):
+    path = next(dists.glob("twoway_frames-*.tar.gz"))
+    with tarfile.open(path) as archive:
+        archive.extractall(tmp_path, filter="data")
+    root = tmp_path / path.name.removesuffix(".tar.gz")
+    (root / ".gitignore").touch()
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(root, root.name)
+    result = run("check_dists", str(dists))
+    assert result.returncode == 1
+    assert "holds what a checkout or a test run left there: ['.gitignore']" in result.stdout

@@ -1,7 +1,7 @@
 """
 Install the servers that the tests start, unless they are here.
 
-    python tests/servers/install.py
+    python tests/servers/install.py [PROGRAM ...]
 
 They come from apt-get, which needs root; where that is not possible, a message names what is missing. Nothing is left
 running: the tests start servers themselves, with configurations and ports of their own.
@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,6 +30,8 @@ PROGRAMS = {
     "microsocks": "microsocks",
     "curl": "curl",
 }
+# What other tests need; installed when it is named.
+OTHERS = {"ip": "iproute2"}
 # Daemons are not on the path of everybody.
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 # What Debian's packages ask before they start a service.
@@ -41,9 +43,9 @@ def program(name: str) -> str | None:
     return shutil.which(name, path=PATH)
 
 
-def missing() -> list[str]:
+def missing(names: Iterable[str]) -> list[str]:
     """Return which programs are not here."""
-    return [name for name in PROGRAMS if program(name) is None]
+    return [name for name in names if program(name) is None]
 
 
 def run(*command: str) -> None:
@@ -65,7 +67,7 @@ def run(*command: str) -> None:
 
 def fail(why: str) -> None:
     """Stop with a message."""
-    raise SystemExit(f"{why}\nThe tests with other servers cannot run without them.")
+    raise SystemExit(f"{why}\nThe tests that need them cannot run.")
 
 
 @contextmanager
@@ -84,15 +86,17 @@ def no_services() -> Iterator[None]:
 
 def main() -> int:
     """Install what is missing and print what there is."""
-    if absent := missing():
+    packages = PROGRAMS | OTHERS
+    names = sys.argv[1:] or list(PROGRAMS)
+    if absent := missing(names):
         if shutil.which("apt-get") is None or os.geteuid() != 0:
             fail(f"Not on the path: {', '.join(absent)}. Only root gets them from here, where there is apt-get.")
         with no_services():
             run("apt-get", "update", "-q")
-            run("apt-get", "install", "-y", "-q", "--no-install-recommends", *(PROGRAMS[name] for name in absent))
-        if absent := missing():
+            run("apt-get", "install", "-y", "-q", "--no-install-recommends", *(packages[name] for name in absent))
+        if absent := missing(names):
             fail(f"Still not on the path after their installation: {', '.join(absent)}.")
-    print(f"servers: {', '.join(str(program(name)) for name in PROGRAMS)}")
+    print(f"programs: {', '.join(str(program(name)) for name in names)}")
     return 0
 
 

@@ -30,6 +30,8 @@ from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from _payloads import SEED, chat_message, json_message
+
 from twoway.deflate import (
     ENGINES,
     ClientPerMessageDeflateFactory,
@@ -48,13 +50,6 @@ BITS: dict[Memory, int] = {"low": 11, "balanced": 12, "high": 15}
 LEVELS = {"zlib": range(1, 7), "zlib-ng": range(2, 7), "isal": range(1, 4)}
 #: Messages this much larger than those of the default count as equal.
 EQUAL = 1.01
-TEXT = """
-    the a and to of in it is that you for on with as was at be this have from or not are but what all when we there can
-    an your which their said if will each about how up out them then she many some so these would other into has more
-    her two like him see time could no make than first been its who now people my made over did down only way find use
-    may water long little very after words called just where most know get through back much before go good new write
-"""
-WORDS = TEXT.split()
 
 
 class Codec(NamedTuple):
@@ -74,34 +69,6 @@ class Result(NamedTuple):
     ratio: float
 
 
-def json_message(chance: random.Random, size: int) -> bytes:
-    """Make a message as a trading or telemetry feed sends it, of about so many bytes."""
-    items: list[dict[str, object]] = []
-    message = {
-        "type": chance.choice(("update", "snapshot", "trade")),
-        "sequence": chance.randrange(10**7),
-        "symbol": "".join(chance.choices("ABCDEFGH", k=4)),
-        "time": f"2026-03-{chance.randrange(1, 29):02}T12:{chance.randrange(60):02}:{chance.randrange(60):02}Z",
-        "items": items,
-    }
-    while len(json.dumps(message)) < size - 30:
-        items.append(
-            {
-                "price": chance.randrange(100000) / 100,
-                "quantity": chance.randrange(500),
-                "side": chance.choice(("buy", "sell")),
-            }
-        )
-    return json.dumps(message).encode()
-
-
-def chat_message(chance: random.Random) -> bytes:
-    """Make a line of chat in JSON, 80 to 250 bytes."""
-    text = " ".join(chance.choices(WORDS, k=chance.randrange(3, 35)))
-    user = chance.choice(("ada", "grace", "edsger", "barbara", "donald", "radia"))
-    return json.dumps({"user": user, "room": "lobby", "text": text.capitalize() + "."}).encode()
-
-
 #: Name of a payload -> what makes one message of it, and how many are made.
 PAYLOADS: dict[str, tuple[Callable[[random.Random], bytes], int]] = {
     "JSON 200 B": (partial(json_message, size=200), 2000),
@@ -116,7 +83,7 @@ PAYLOADS: dict[str, tuple[Callable[[random.Random], bytes], int]] = {
 
 def make_messages(kind: str) -> list[bytes]:
     """Make messages of one kind: the same in each run, all different, alike as those of one application are."""
-    chance = random.Random(7692)
+    chance = random.Random(SEED)
     make, count = PAYLOADS[kind]
     return [make(chance) for _ in range(count)]
 
@@ -318,7 +285,7 @@ def resident() -> int:
 
 def grow(memory: Memory, name: str, count: int, release: bool) -> float:
     """Return the growth of RSS in KiB by each connection that has received and sent so many messages."""
-    chance = random.Random(7692)
+    chance = random.Random(SEED)
     messages = [json_message(chance, 500) for _ in range(count)]
     incoming = from_peer(messages)
     if messages:

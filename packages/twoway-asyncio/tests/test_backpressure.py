@@ -135,6 +135,21 @@ async def test_close_works_while_messages_wait(connected):
         assert await server.recv() == "x"  # what was taken before can be received
 
 
+async def test_what_comes_together_with_a_close_frame_is_all_received(serving, wire):
+    received = asyncio.get_running_loop().create_future()
+
+    async def handler(connection):
+        await connection.wait_closed()
+        received.set_result([message async for message in connection])
+
+    sent = [str(number) for number in range(50)]
+    async with serving(handler, max_queue=4) as (_, uri), wire.opened(uri) as (_, writer):
+        frames = [wire.frame(0x81, message.encode(), masked=True) for message in sent]
+        writer.write(b"".join([*frames, wire.close(masked=True)]))
+        writer.write_eof()
+        assert await received == sent
+
+
 async def test_a_message_that_does_not_fit_while_closing_leaves_no_hole(serving, wire):
     received = asyncio.get_running_loop().create_future()
 

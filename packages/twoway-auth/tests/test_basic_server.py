@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 
 import pytest
 from hypothesis import given
@@ -58,6 +59,21 @@ def test_wrong(username, password):
     assert isinstance(response, Response)
     assert response.status_code == 401
     assert "WWW-Authenticate" in response.headers
+
+
+@pytest.mark.parametrize("username", ["ada", "eve", "bob", ""])
+def test_the_time_does_not_tell_which_users_exist(monkeypatch, username):
+    compared = []
+
+    def compare(first, second):
+        compared.append((type(first), len(first), len(second)))
+        return real(first, second)
+
+    real = hmac.compare_digest
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    BasicAuthenticator("r", USERS).check(sign(username, "secret"))
+    # All of them, whichever fits, as bytes of one length.
+    assert compared == [(bytes, 32, 32)] * len(USERS)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 
 import pytest
 
@@ -80,6 +81,22 @@ def test_every_algorithm(algorithm, user, userhash):
 def test_wrong(username, password, userhash):
     server = make(userhash=userhash)
     assert refused(server.check(signed(server, username, password), 0.0))
+
+
+@pytest.mark.parametrize("username", ["ada", "eve"])
+def test_the_time_does_not_tell_which_users_exist(monkeypatch, username):
+    server = make()
+    message = signed(server, username)
+    compared = []
+
+    def compare(first, second):
+        compared.append((type(first), len(first)))
+        return real(first, second)
+
+    real = hmac.compare_digest
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    server.check(message, 0.0)
+    assert (bytes, 64) in compared
 
 
 @pytest.mark.feature("HTTP Digest authentication")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -165,6 +166,21 @@ def test_rfc_empty_message() -> None:
     assert decode_bytes("00", "f248cdc9c90700") == [b"", b"Hello"]
     extension = PerMessageDeflate(False, False, 15, 15, engine="zlib")
     assert extension.encode(Frame(Opcode.TEXT, b""), compress=True).data == b"\x00"
+
+
+@pytest.mark.parametrize("parts", [[b""], [b"Hello"], [LONG * 50, b"", b"end"]])
+def test_no_block_that_is_sent_is_the_final_one(engine: Engine, parts: list[bytes]) -> None:
+    """§7.2.1: so there is nothing to pad, and no stream to begin anew."""
+    extension = PerMessageDeflate(False, True, 15, 15, engine=engine.name)
+    for fragments in (parts, parts[:1]):
+        stream = zlib.decompressobj(-15)
+        opcodes = [Opcode.TEXT] + [Opcode.CONT] * (len(fragments) - 1)
+        read = b""
+        for number, (opcode, part) in enumerate(zip(opcodes, fragments, strict=True), 1):
+            frame = extension.encode(Frame(opcode, part, number == len(fragments)), compress=True)
+            read += stream.decompress(frame.data)
+        assert read + stream.decompress(b"\x00\x00\xff\xff") == b"".join(fragments)
+        assert not stream.eof
 
 
 # What is compressed.

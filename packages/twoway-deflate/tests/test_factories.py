@@ -138,7 +138,7 @@ def test_offers_that_are_declined(options: dict[str, object], offer: str) -> Non
 
 
 def test_of_several_offers_the_first_good_one_is_taken() -> None:
-    """As the handshake does it: RFC 7692 §5.2."""
+    """As the handshake does it: RFC 7692 §5."""
     server = Server()
     for offer in ("nonsense=1", "server_max_window_bits=99", "client_max_window_bits", ""):
         try:

@@ -89,6 +89,17 @@ def test_every_kind_of_payload(payload: str | Buffer, masked: bool) -> None:
     assert encode_frame(1, payload, masked=masked, key=KEY) == header + body
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_what_is_on_the_wire_does_not_change_with_the_callers_buffer(masked: bool) -> None:
+    """RFC 6455 §10.3: or an application could choose the bytes that intermediaries see."""
+    buffer = bytearray(b"harmless")
+    wire = encode_frame(2, buffer, masked=masked, key=KEY)
+    before = wire[:]
+    buffer[:] = b"GET / HT"
+    assert wire == before
+    assert FrameDecoder(masked=masked).feed(wire) == [Frame(Opcode.BINARY, b"harmless")]
+
+
 def test_views_of_larger_items_count_in_bytes() -> None:
     numbers = array.array("I", range(100))
     for view in (memoryview(numbers), memoryview(numbers)[:0], memoryview(numbers.tobytes()).cast("B", (4, 100))):

@@ -48,7 +48,9 @@ def test_valid(parse, error, authority, host, port, username, password):
         ("\u00e4" * 254, "its host is malformed"),
         ("\u00e4" * 64, "its host is not an internationalised domain name"),
         ("%ff@h", "its user information is not UTF-8"),
-        ("u:%0a@h", "its user information holds a control character"),
+        ("u:%0a@h", "its user information holds a control character or a lone surrogate"),
+        ("\udcff@h", "its user information holds a control character or a lone surrogate"),
+        ("u:\ud800@h", "its user information holds a control character or a lone surrogate"),
     ],
 )
 def test_invalid(parse, error, authority, reason):

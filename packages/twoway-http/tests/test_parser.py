@@ -274,6 +274,12 @@ def test_refused_connect_has_a_body(parse_response):
     assert response.body == b"body"
 
 
+@pytest.mark.parametrize("status", [b"100 Continue", b"101 Switching Protocols"])
+def test_http_1_0_has_no_interim_responses_and_no_upgrade(parse_response, status):
+    response = b"HTTP/1.0 " + status + b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+    assert parse_response(response)[0] == (VersionError, "unsupported HTTP version: 'HTTP/1.0'", 505)
+
+
 def test_interim_responses_are_skipped_up_to_a_number(parse_response):
     interim = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
     assert parse_response(interim * 8 + SWITCH)[0].status_code == 101

@@ -34,6 +34,7 @@ from twoway.http import Request, URIError, WebSocketURI, parse_uri
         ("ws://h/\u00e9/%20%zz?\u00fc=[\u2603]", WebSocketURI(False, "h", 80, "/%C3%A9/%20%zz", "%C3%BC=[%E2%98%83]")),
         ('ws://h/{a}|"b"', WebSocketURI(False, "h", 80, "/%7Ba%7D%7C%22b%22")),
         ("ws://h/a%2Fb;c=d,e!$&'()*+~", WebSocketURI(False, "h", 80, "/a%2Fb;c=d,e!$&'()*+~")),
+        ("ws://h/a%23b?c%23d", WebSocketURI(False, "h", 80, "/a%23b", "c%23d")),  # RFC 6455 §3: "#" MUST be escaped
     ],
 )
 def test_valid(uri, parsed):

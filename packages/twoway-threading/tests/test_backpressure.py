@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future
 
 import pytest
 
@@ -127,6 +128,20 @@ def test_close_works_while_messages_wait(connected):
         server.close()
         assert client.close_code == 1000
         assert server.recv() == "x"  # what was taken before can be received
+
+
+def test_what_comes_together_with_a_close_frame_is_all_received(serving, wire):
+    received = Future()
+
+    def handler(connection):
+        connection.wait_closed()
+        received.set_result(list(connection))
+
+    sent = [str(number) for number in range(50)]
+    with serving(handler, max_queue=4) as (_, uri), wire.opened(uri) as stream:
+        frames = [wire.frame(0x81, message.encode(), masked=True) for message in sent]
+        stream.write(b"".join([*frames, wire.close(masked=True)]))
+        assert received.result(20) == sent
 
 
 def test_who_closes_gets_what_had_come_without_a_hole(connected):

@@ -286,7 +286,7 @@ def enable_client_permessage_deflate(
         ValueError: An argument is out of range, or the engine is not installed; a caller's bug.
 
     Spec:
-        RFC 7692 §5.2: several offers, in order of preference.
+        RFC 7692 §5: several offers, in order of preference.
     """
     factories = list(extensions or ())
     if all(getattr(factory, "name", None) != _NAME for factory in factories):

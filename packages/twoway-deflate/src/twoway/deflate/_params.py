@@ -72,7 +72,7 @@ class Parameters(Record):
             NegotiationError: A parameter is unknown, comes twice or has an invalid value; the peer's fault.
 
         Spec:
-            RFC 7692 §7.1: each of these MUST decline the offer, or fail the connection on the client.
+            RFC 7692 §7: each of these MUST decline the offer, or fail the connection on the client.
         """
         values: dict[str, OfferedBits] = {}
         for name, value in params:

@@ -74,7 +74,9 @@ twins: Mapping[str, object] = {} if _module is None else {name: getattr(_module,
 
 def get_twins(portion: str, **bound: object) -> Mapping[str, object]:
     """
-    Give the compiled twins of classes of another portion of `twoway`; users have no need of it.
+    Give the compiled twins of classes of another portion of `twoway`.
+
+    For the other packages of twoway: users have no need of it.
 
     Args:
         portion: Last part of its name.

@@ -8,7 +8,7 @@ from ._grammar import compress_ipv6, match_host_name
 
 _match_authority = re.compile(r"(?:([^@\\]*+)@)?(?:\[([^\[\]@]*+)\]|([^:\[\]@]*+))(?::([0-9]{0,5}))?").fullmatch
 _match_literal = re.compile(r"([0-9A-Fa-f:.]++)(?:%(?:25)?([A-Za-z0-9._~\-]++))?").fullmatch
-_find_control = re.compile(r"[\x00-\x1f\x7f]").search
+_find_forbidden = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]").search
 
 _MAX_HOST = 253  # RFC 1035 §2.3.4; it also bounds the work that IDNA makes
 
@@ -101,6 +101,6 @@ def _decode(text: str) -> str:
             text = unquote(text, errors="strict")
         except UnicodeError:
             raise Malformed("its user information is not UTF-8") from None
-    if _find_control(text):
-        raise Malformed("its user information holds a control character")
+    if _find_forbidden(text):
+        raise Malformed("its user information holds a control character or a lone surrogate")
     return text

@@ -189,6 +189,8 @@ def read_head(buffer: Buffer, limits: HTTPLimits) -> Steps[tuple[str, Response]]
     for _ in range(_MAX_INTERIM + 1):
         line = yield from read_line(buffer, limits.max_line, "status line", limits.max_line, 400)
         version, status, reason = _parse_status_line(line)
+        if status < 200 and version != "HTTP/1.1":
+            raise VersionError(version)  # RFC 9110 §15.2: HTTP/1.0 has no 1xx, and so no upgrade
         headers = yield from read_fields(buffer, limits, limits.max_header_bytes)
         if status >= 200 or status == 101:
             break

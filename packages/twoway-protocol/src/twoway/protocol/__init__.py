@@ -11,6 +11,7 @@ A WebSocket connection without I/O: bytes in, events out, and time is an argumen
 | `_messages` | messages to frames: fragmentation, extensions, sharing |
 | `_keepalive` | when to ping, when to give up |
 | `_checks` | what is wrong with an argument |
+| `_negotiation` | which extensions fit together |
 | `_inbox` | messages that wait for the application |
 | `_facts`, `_settings` | what connections of all drivers tell, and take |
 | `_plan`, `_tunneling` | the connections of one attempt: redirects, credentials, proxies |

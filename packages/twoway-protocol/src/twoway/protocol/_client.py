@@ -23,6 +23,7 @@ from twoway.http import (
 
 from ._connection import Protocol
 from ._errors import InvalidHandshake, InvalidNegotiation, InvalidState, InvalidURI
+from ._negotiation import shares_bits
 from ._options import ClientOptions
 from ._state import Cause, State
 
@@ -151,7 +152,11 @@ class ClientProtocol(Protocol):
         for name, params in answers:
             if name not in offers:
                 raise InvalidNegotiation(f"server chose extension {name!r}, which was not offered, or chose it twice")
-            accepted.append(_take_answer(name, params, offers.pop(name), accepted))
+            extension = _take_answer(name, params, offers.pop(name), accepted)
+            if shares_bits(extension, accepted):
+                reason = "beside another one with the same reserved bits"
+                raise InvalidNegotiation(f"server chose extension {name!r} {reason}")
+            accepted.append(extension)
         return accepted or ()
 
     def _open_overdue(self, now: float) -> None:

@@ -25,6 +25,7 @@ from twoway.http import (
 
 from ._connection import Protocol
 from ._errors import InvalidHandshake, InvalidState, InvalidStatus, convert_http_error
+from ._negotiation import shares_bits
 from ._options import ServerOptions
 from ._state import Cause, State
 
@@ -278,6 +279,9 @@ def _accept_offers(
             try:
                 answer_params, extension = factory.process_request_params(params, accepted)
             except NegotiationError:
+                continue
+            if shares_bits(extension, accepted):
+                extension.close()
                 continue
             taken.add(name)
             answer.append((name, list(answer_params)))

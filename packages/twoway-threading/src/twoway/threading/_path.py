@@ -235,9 +235,10 @@ class ConnectionPath:
 
     def _put_late(self, item: str | bytes | Fragment) -> None:
         # While we close, nobody may be reading: what is over the limit is dropped to let the Close frame through,
-        # and what comes after that, too, for a message with a hole would be worse than none.
+        # and what comes after that, too, for a message with a hole would be worse than none. What arrives together
+        # with the peer's Close frame is all there is, and was sent in good time: that is kept.
         if not self._dropping:
-            self._dropping = self._inbox.full
+            self._dropping = self.protocol.close_rcvd is None and self._inbox.full
         if not self._dropping:
             self._inbox.put(item)
 

@@ -1,0 +1,3 @@
+"""Two hosts, and a link between them that loses packets."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""What the tests with faults of the network and of peers are made of."""
+
+from __future__ import annotations
