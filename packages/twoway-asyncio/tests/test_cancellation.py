@@ -37,10 +37,13 @@ async def test_recv_loses_nothing_when_the_message_has_just_come(connected):
     async with connected() as (client, server):
         receiving = await started(server.recv())
         await client.send("one")
-        while not len(server._inbox):
+        while not len(server._inbox) and not receiving.done():
             await asyncio.sleep(0)
-        await cancel(receiving)
-        assert await server.recv() == "one"
+        if receiving.done():  # the compiled data path lets the task go on at once
+            assert await receiving == "one"
+        else:
+            await cancel(receiving)
+            assert await server.recv() == "one"
 
 
 @pytest.mark.feature("cancel any call without loss")

@@ -20,7 +20,7 @@ NAMES = """
     FrameDecoder FrameError
     InvalidPayloadError Item MessageDecoder NegotiationError Opcode PayloadTooBig Ping Pong ProtocolError Record
     ServerExtensionFactory TooManyFragments Utf8Decoder apply_mask check_limit decode_utf8 describe_close_code
-    encode_frame encode_header is_valid_close_code new_masking_key reserved_bits serialize_frame shorten
+    encode_frame encode_header get_twins is_valid_close_code new_masking_key reserved_bits serialize_frame shorten
 """
 IO_MODULES = {"asyncio", "select", "selectors", "signal", "socket", "ssl", "subprocess", "threading"}
 

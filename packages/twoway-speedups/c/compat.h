@@ -59,6 +59,15 @@ typedef char Lock;
 #define LOCK_RESET(lock) ((void)(lock))
 #endif
 
+/* Make an instance whose arguments are for __init__; abstract classes are refused. */
+static inline PyObject *make_instance(PyTypeObject *type)
+{
+    PyObject *nothing = PyTuple_New(0);
+    PyObject *self = nothing == NULL ? NULL : PyBaseObject_Type.tp_new(type, nothing, NULL);
+    Py_XDECREF(nothing);
+    return self;
+}
+
 /* Take the exception that is set, without its traceback; it must be set. */
 static inline PyObject *take_exception(void)
 {

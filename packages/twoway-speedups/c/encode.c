@@ -86,6 +86,12 @@ static PyObject *write_payload(State *state, const Plan *plan, PyObject *payload
     return frame;
 }
 
+PyObject *encode_message(State *state, bool text, bool masked, PyObject *message)
+{
+    Plan plan = {(uint8_t)(FIN | (text ? 1 : 2)), masked, NULL};
+    return write_payload(state, &plan, message);
+}
+
 /* Read a number that is part of the first byte. */
 static int read_bits(PyObject *object, const char *name, long most, long *bits)
 {

@@ -9,6 +9,9 @@
     "Serialize a frame: header, masking key and payload in one object."
 PyObject *encode_frame(PyObject *module, PyObject *const *given, Py_ssize_t count, PyObject *keywords);
 
+/* Make the frame of a whole message; text may be str or its UTF-8, which is not checked. */
+PyObject *encode_message(State *state, bool text, bool masked, PyObject *message);
+
 #define ENCODE_HEADER_DOC                                                                                              \
     "encode_header($module, /, opcode, length, fin=True, rsv=0, masked=False)\n--\n\n"                                 \
     "Serialize the header of a frame up to the payload length."

@@ -1,8 +1,12 @@
 /* twoway.speedups._frames: compiled twins of functions and classes of twoway.frames. */
+#include "asyncio_path.h"
+#include "call.h"
 #include "encode.h"
 #include "mask.h"
 #include "reader.h"
+#include "threading_path.h"
 #include "utf8.h"
+#include "waiter.h"
 
 #ifndef TWOWAY_VERSION
 #error "hatch_build.py says which version this is"
@@ -10,9 +14,9 @@
 #define TEXT_OF_TOKENS(tokens) #tokens
 #define TEXT_OF(macro) TEXT_OF_TOKENS(macro)
 
-#define BIND_DOC                                                                                                       \
-    "bind($module, /, **names)\n--\n\n"                                                                                \
-    "Take the classes and helpers of twoway.frames, which this module does not import by itself."
+#define BIND_DOC(suffix, portion)                                                                                      \
+    "bind" suffix "($module, /, **names)\n--\n\n"                                                                      \
+    "Take the classes and helpers of twoway." portion ", which this module does not import by itself."
 
 /* Look up the members of Opcode by their value. */
 static int find_opcodes(State *state)
@@ -28,28 +32,87 @@ static int find_opcodes(State *state)
     return 0;
 }
 
-/* What was bound before is not given back: a decoder of another thread may be about to use it. */
+/* Look up an argument of a bind function; NULL with TypeError set. Borrowed. */
+static PyObject *find(PyObject *kwargs, const char *name)
+{
+    PyObject *value = kwargs == NULL ? NULL : PyDict_GetItemString(kwargs, name);
+    if (value == NULL) {
+        PyErr_Format(PyExc_TypeError, "bind() missing argument '%s'", name);
+    }
+    return value;
+}
+
+/* What was bound before is not given back: an object of another thread may be about to use it. */
+#define CHECK(name)                                                                                                    \
+    if (find(kwargs, #name) == NULL) {                                                                                 \
+        return NULL;                                                                                                   \
+    }
+#define TAKE(name) state->name = Py_NewRef(find(kwargs, #name));
+
 static PyObject *bind(PyObject *module, PyObject *args, PyObject *kwargs)
 {
     State *state = state_of(module);
     if (!PyArg_ParseTuple(args, ":bind")) {
         return NULL;
     }
-#define TAKE(name)                                                                                                     \
-    PyObject *given_##name = kwargs == NULL ? NULL : PyDict_GetItemString(kwargs, #name);                              \
-    if (given_##name == NULL) {                                                                                        \
-        return PyErr_Format(PyExc_TypeError, "bind() missing argument '" #name "'");                                   \
-    }
+    FOR_EACH_BOUND(CHECK)
     FOR_EACH_BOUND(TAKE)
-#undef TAKE
-#define TAKE(name) state->name = Py_NewRef(given_##name);
-    FOR_EACH_BOUND(TAKE)
-#undef TAKE
-    if (find_opcodes(state) < 0) {
+    return find_opcodes(state) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *bind_protocol(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    State *state = state_of(module);
+    if (!PyArg_ParseTuple(args, ":bind_protocol")) {
         return NULL;
     }
+    FOR_EACH_PROTOCOL_BOUND(CHECK)
+#define LOOK_UP(name)                                                                                                  \
+    if ((state->protocol.name = PyObject_GetAttrString(find(kwargs, "ProtocolPath"), #name)) == NULL) {                \
+        return NULL;                                                                                                   \
+    }
+    FOR_EACH_PROTOCOL_FUNCTION(LOOK_UP)
+#undef LOOK_UP
+    FOR_EACH_PROTOCOL_BOUND(TAKE)
     Py_RETURN_NONE;
 }
+
+static PyObject *bind_asyncio(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    State *state = state_of(module);
+    if (!PyArg_ParseTuple(args, ":bind_asyncio")) {
+        return NULL;
+    }
+    FOR_EACH_ASYNCIO_BOUND(CHECK)
+#define LOOK_UP(name)                                                                                                  \
+    if ((state->asyncio.name = PyObject_GetAttrString(find(kwargs, "AsyncioPath"), #name)) == NULL) {                  \
+        return NULL;                                                                                                   \
+    }
+    FOR_EACH_ASYNCIO_FUNCTION(LOOK_UP)
+#undef LOOK_UP
+    FOR_EACH_ASYNCIO_BOUND(TAKE)
+    Py_RETURN_NONE;
+}
+
+static PyObject *bind_threading(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    State *state = state_of(module);
+    if (!PyArg_ParseTuple(args, ":bind_threading")) {
+        return NULL;
+    }
+    FOR_EACH_THREADING_BOUND(CHECK)
+#define LOOK_UP(name)                                                                                                  \
+    if ((state->threading.name = PyObject_GetAttrString(find(kwargs, "ThreadingPath"), #name)) == NULL) {                  \
+        return NULL;                                                                                                   \
+    }
+    FOR_EACH_THREADING_FUNCTION(LOOK_UP)
+#undef LOOK_UP
+    FOR_EACH_THREADING_BOUND(TAKE)
+    Py_RETURN_NONE;
+}
+
+#undef CHECK
+#undef TAKE
 
 #define FAST(function) (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS
 
@@ -61,22 +124,35 @@ static PyMethodDef functions[] = {
     {"serialize_frame", FAST(serialize_frame), SERIALIZE_FRAME_DOC},
     {"new_masking_key", new_masking_key, METH_NOARGS, NEW_MASKING_KEY_DOC},
     {"forget_keys", forget_keys, METH_NOARGS, FORGET_KEYS_DOC},
-    {"bind", (PyCFunction)(void (*)(void))bind, METH_VARARGS | METH_KEYWORDS, BIND_DOC},
+    {"bind", (PyCFunction)(void (*)(void))bind, METH_VARARGS | METH_KEYWORDS, BIND_DOC("", "frames")},
+    {"bind_protocol", (PyCFunction)(void (*)(void))bind_protocol, METH_VARARGS | METH_KEYWORDS,
+     BIND_DOC("_protocol", "protocol")},
+    {"bind_asyncio", (PyCFunction)(void (*)(void))bind_asyncio, METH_VARARGS | METH_KEYWORDS,
+     BIND_DOC("_asyncio", "asyncio")},
+    {"bind_threading", (PyCFunction)(void (*)(void))bind_threading, METH_VARARGS | METH_KEYWORDS,
+     BIND_DOC("_threading", "threading")},
     {NULL, NULL, 0, NULL},
 };
 
+/* Make a class; `is_public` says whether the module has it as an attribute. */
+static int add_class(PyObject *module, PyType_Spec *spec, PyTypeObject **place, bool is_public)
+{
+    *place = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+    return *place == NULL || (is_public && PyModule_AddType(module, *place) < 0) ? -1 : 0;
+}
+
 static int add_classes(PyObject *module)
 {
-    PyType_Spec *specs[] = {&frame_decoder_spec, &message_decoder_spec, &utf8_decoder_spec};
-    for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
-        PyObject *type = PyType_FromModuleAndSpec(module, specs[i], NULL);
-        int status = type == NULL ? -1 : PyModule_AddType(module, (PyTypeObject *)type);
-        Py_XDECREF(type);
-        if (status < 0) {
-            return -1;
-        }
-    }
-    return 0;
+    State *state = state_of(module);
+    return add_class(module, &frame_decoder_spec, &state->types.frame_decoder, true) < 0
+        || add_class(module, &message_decoder_spec, &state->types.message_decoder, true) < 0
+        || add_class(module, &utf8_decoder_spec, &state->types.utf8_decoder, true) < 0
+        || add_class(module, &inbox_spec, &state->types.inbox, true) < 0
+        || add_class(module, &protocol_path_spec, &state->types.protocol_path, true) < 0
+        || add_class(module, &asyncio_path_spec, &state->types.asyncio_path, true) < 0
+        || add_class(module, &threading_path_spec, &state->types.threading_path, true) < 0
+        || add_class(module, &call_spec, &state->types.call, false) < 0
+        || add_class(module, &waiter_spec, &state->types.waiter, false) < 0 ? -1 : 0;
 }
 
 static int intern_names(State *state)
@@ -126,6 +202,21 @@ static int traverse(PyObject *module, visitproc visit, void *arg)
     State *state = state_of(module);
 #define VISIT(name) Py_VISIT(state->name);
     FOR_EACH_BOUND(VISIT)
+    FOR_EACH_PROTOCOL_BOUND(VISIT)
+    FOR_EACH_ASYNCIO_BOUND(VISIT)
+    FOR_EACH_THREADING_BOUND(VISIT)
+#undef VISIT
+#define VISIT(name) Py_VISIT(state->protocol.name);
+    FOR_EACH_PROTOCOL_FUNCTION(VISIT)
+#undef VISIT
+#define VISIT(name) Py_VISIT(state->asyncio.name);
+    FOR_EACH_ASYNCIO_FUNCTION(VISIT)
+#undef VISIT
+#define VISIT(name) Py_VISIT(state->threading.name);
+    FOR_EACH_THREADING_FUNCTION(VISIT)
+#undef VISIT
+#define VISIT(name) Py_VISIT(state->types.name);
+    FOR_EACH_TYPE(VISIT)
 #undef VISIT
     for (int i = 0; i < 16; i++) {
         Py_VISIT(state->opcodes[i]);
@@ -139,6 +230,21 @@ static int clear(PyObject *module)
     State *state = state_of(module);
 #define CLEAR(name) Py_CLEAR(state->name);
     FOR_EACH_BOUND(CLEAR)
+    FOR_EACH_PROTOCOL_BOUND(CLEAR)
+    FOR_EACH_ASYNCIO_BOUND(CLEAR)
+    FOR_EACH_THREADING_BOUND(CLEAR)
+#undef CLEAR
+#define CLEAR(name) Py_CLEAR(state->protocol.name);
+    FOR_EACH_PROTOCOL_FUNCTION(CLEAR)
+#undef CLEAR
+#define CLEAR(name) Py_CLEAR(state->asyncio.name);
+    FOR_EACH_ASYNCIO_FUNCTION(CLEAR)
+#undef CLEAR
+#define CLEAR(name) Py_CLEAR(state->threading.name);
+    FOR_EACH_THREADING_FUNCTION(CLEAR)
+#undef CLEAR
+#define CLEAR(name) Py_CLEAR(state->types.name);
+    FOR_EACH_TYPE(CLEAR)
 #undef CLEAR
 #define CLEAR(name) Py_CLEAR(state->names.name);
     FOR_EACH_NAME(CLEAR)

@@ -221,26 +221,32 @@ static PyObject *take(Reader *reader, const uint8_t *data, Py_ssize_t size)
     return items == NULL ? PyList_New(0) : items;
 }
 
+PyObject *reader_take(Reader *reader, const uint8_t *data, Py_ssize_t size)
+{
+    PyObject *items = NULL;
+    if (!flag_take(&reader->busy)) {
+        refuse_second_user();
+        return NULL;
+    }
+    if (LIKELY(reader->verdicts != NULL)) {
+        items = take(reader, data, size);
+    } else {
+        refuse_no_init();
+    }
+    flag_release(&reader->busy);
+    return items;
+}
+
 static PyObject *reader_feed(PyObject *self, PyObject *const *given, Py_ssize_t count, PyObject *keywords)
 {
     static const char *const names[] = {"data"};
     static const Signature signature = {"feed", 1, 1, 1, names};
-    Reader *reader = (Reader *)self;
-    PyObject *data, *items = NULL;
+    PyObject *data;
     View view;
     if (arguments_take(&signature, given, count, keywords, &data) < 0 || view_open(&view, data) < 0) {
         return NULL;
     }
-    if (!flag_take(&reader->busy)) {
-        refuse_second_user();
-    } else {
-        if (LIKELY(reader->verdicts != NULL)) {
-            items = take(reader, view.data, view.size);
-        } else {
-            refuse_no_init();
-        }
-        flag_release(&reader->busy);
-    }
+    PyObject *items = reader_take((Reader *)self, view.data, view.size);
     view_close(&view);
     return items;
 }
@@ -308,7 +314,7 @@ int reader_init(PyObject *self, PyObject *args, PyObject *kwargs, int (*set_up)(
 {
     Reader *reader = (Reader *)self;
     PyObject *module = PyType_GetModuleByDef(Py_TYPE(self), &module_definition);
-    if (module == NULL || !is_bound(state_of(module))) {
+    if (module == NULL || !is_bound(state_of(module)->Close)) {
         return -1;
     }
     if (!flag_take(&reader->busy)) {

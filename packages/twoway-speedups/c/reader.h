@@ -82,6 +82,9 @@ static inline void chunk_copy(uint8_t *out, const Chunk *chunk)
 int reader_init(PyObject *self, PyObject *args, PyObject *kwargs, int (*set_up)(Reader *, PyObject *, PyObject *));
 int reader_begin(Reader *reader, const Kind *kind, PyObject *masked, PyObject *verdicts);
 
+/* Take the next bytes of the stream; gives a list, NULL with an exception set. */
+PyObject *reader_take(Reader *reader, const uint8_t *data, Py_ssize_t size);
+
 /* Slots that the classes have in common. */
 int reader_traverse(PyObject *self, visitproc visit, void *arg);
 int reader_clear(PyObject *self);

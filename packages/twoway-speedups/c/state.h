@@ -9,8 +9,29 @@
     X(Close) X(Fragment) X(Frame) X(FrameError) X(Opcode) X(PayloadTooBig) X(Ping) X(Pong) X(ProtocolError)            \
     X(TooManyFragments) X(check_limit) X(describe) X(plan) X(survey) X(verdicts)
 
+/* What twoway.protocol hands over by bind_protocol(), and what is looked up on its classes. */
+#define FOR_EACH_PROTOCOL_BOUND(X) X(BINARY) X(OPEN) X(ProtocolPath) X(TEXT) X(check_marks) X(convert)
+#define FOR_EACH_PROTOCOL_FUNCTION(X) X(receive_data) X(send_binary) X(send_text)
+
+/* What twoway.asyncio hands over by bind_asyncio(), and what is looked up on its classes. */
+#define FOR_EACH_ASYNCIO_BOUND(X) X(AsyncioPath) X(CancelledError) X(current_task) X(monotonic)
+#define FOR_EACH_ASYNCIO_FUNCTION(X) X(__anext__) X(data_received) X(recv) X(send)
+
+/* What twoway.threading hands over by bind_threading(), and what is looked up on its classes. */
+#define FOR_EACH_THREADING_BOUND(X) X(ThreadingPath) X(clock)
+#define FOR_EACH_THREADING_FUNCTION(X) X(recv) X(send)
+
+/* Our own. */
+#define FOR_EACH_TYPE(X)                                                                                               \
+    X(asyncio_path) X(call) X(frame_decoder) X(inbox) X(message_decoder) X(protocol_path) X(threading_path)     \
+    X(utf8_decoder) X(waiter)
+
 /* Names of attributes, interned. */
-#define FOR_EACH_NAME(X) X(data) X(decode_payload) X(fin) X(opcode) X(parse) X(rsv1) X(rsv2) X(rsv3) X(urandom)
+#define FOR_EACH_NAME(X)                                                                                               \
+    X(_flush_joined) X(_leave) X(_pause_reading) X(_read_out) X(_received) X(_sent) X(_take) X(_wake) X(_wrote)        \
+    X(acquire) X(break_off) X(call_soon) X(close) X(compress) X(context) X(data) X(decode_payload) X(fin)              \
+    X(final) X(first) X(is_closing) X(opcode) X(parse) X(release) X(rsv1) X(rsv2) X(rsv3) X(size) X(throw)             \
+    X(urandom) X(write)
 
 #define KEY_SIZE 4
 #define POOL_SIZE (1024 * KEY_SIZE)
@@ -18,7 +39,26 @@
 typedef struct {
 #define DECLARE(name) PyObject *name;
     FOR_EACH_BOUND(DECLARE)
+    FOR_EACH_PROTOCOL_BOUND(DECLARE)
+    FOR_EACH_ASYNCIO_BOUND(DECLARE)
+    FOR_EACH_THREADING_BOUND(DECLARE)
 #undef DECLARE
+    struct {
+#define DECLARE(name) PyObject *name;
+        FOR_EACH_PROTOCOL_FUNCTION(DECLARE)
+    } protocol;
+    struct {
+        FOR_EACH_ASYNCIO_FUNCTION(DECLARE)
+    } asyncio;
+    struct {
+        FOR_EACH_THREADING_FUNCTION(DECLARE)
+#undef DECLARE
+    } threading;
+    struct {
+#define DECLARE(name) PyTypeObject *name;
+        FOR_EACH_TYPE(DECLARE)
+#undef DECLARE
+    } types;
     struct {
 #define DECLARE(name) PyObject *name;
         FOR_EACH_NAME(DECLARE)
@@ -31,13 +71,13 @@ typedef struct {
     uint8_t pool[POOL_SIZE];
 } State;
 
-/* Whether bind() was called; else RuntimeError is set. */
-static inline bool is_bound(const State *state)
+/* Whether a package has handed over what it has to; else RuntimeError is set. */
+static inline bool is_bound(const PyObject *anything)
 {
-    if (LIKELY(state->Close != NULL)) {
+    if (LIKELY(anything != NULL)) {
         return true;
     }
-    PyErr_SetString(PyExc_RuntimeError, "twoway.speedups is of no use alone: import twoway.frames");
+    PyErr_SetString(PyExc_RuntimeError, "twoway.speedups is of no use alone: import what its classes are twins of");
     return false;
 }
 

@@ -64,7 +64,7 @@ size_t utf8_check(const uint8_t *data, size_t size, bool *bad)
 static void describe(State *state, uint64_t position)
 {
     Py_ssize_t start = 0;
-    if (!PyErr_ExceptionMatches(PyExc_UnicodeDecodeError) || !is_bound(state)) {
+    if (!PyErr_ExceptionMatches(PyExc_UnicodeDecodeError) || !is_bound(state->Close)) {
         return;
     }
     PyObject *exception = take_exception();

@@ -8,7 +8,8 @@ from typing import Literal
 from twoway.frames import CloseCode
 from twoway.protocol import SharedMessage, State
 
-from ._connection import Connection, DataLike
+from ._connection import Connection
+from ._path import DataLike
 
 _POLICIES = ("skip", "close")
 

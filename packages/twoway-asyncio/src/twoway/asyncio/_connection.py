@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 from weakref import ref
 
-from twoway.frames import Buffer, CloseCode, Fragment
+from twoway.frames import CloseCode, Fragment
 from twoway.protocol import (
     ConcurrencyError,
-    ConnectionClosedOK,
     ConnectionFacts,
     Inbox,
     InvalidState,
@@ -28,22 +27,18 @@ from twoway.protocol import (
     convert,
 )
 
-from ._parts import AsyncItems, Parts
+from ._native import ConnectionPath
+from ._parts import Parts
+from ._path import NEVER, DataLike, read_buffer
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-#: A message, or a part of one, as the application gives it.
-DataLike: TypeAlias = str | Buffer
 
-_ITEMS = (str, bytes, Fragment)
-# Frames that wait for the end of the loop's iteration leave at once when they hold more than this; bytes.
-_JOIN_LIMIT = 65536
-# A write that comes so soon after another one is taken for a part of the same burst; seconds.
-_BURST = 0.001
+_BOUND_METHODS = ("_read_ready_cb", "_write_ready", "_app_protocol_get_buffer", "_app_protocol_buffer_updated")
 
 
-class Connection(ConnectionFacts, asyncio.Protocol):
+class Connection(ConnectionPath, ConnectionFacts, asyncio.BufferedProtocol):
     """
     Be what `ClientConnection` and `ServerConnection` have in common.
 
@@ -66,9 +61,8 @@ class Connection(ConnectionFacts, asyncio.Protocol):
     """
 
     __slots__ = (
-        "_closed", "_drainers", "_dropping", "_flushing", "_fragmented", "_id", "_inbox", "_last_timer", "_loop",
-        "_parts", "_pings", "_reading", "_receiver", "_receiving", "_shut", "_slow_consumer", "_timer", "_timer_at",
-        "_unsent", "_writable", "_write_high", "_write_low", "_wrote_at", "logger", "protocol", "transport",
+        "__weakref__", "_drainers", "_id", "_last_timer", "_pings", "_timer", "_timer_at", "_write_high", "_write_low",
+        "logger",
     )  # fmt: skip
 
     protocol: Protocol
@@ -90,26 +84,26 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         self.transport = None  # type: ignore[assignment]  # until connection_made
         self._loop = asyncio.get_running_loop()
         self._write_high, self._write_low = check_write_limit(write_limit)
+        self._buffer = read_buffer(self._loop)
         self._inbox = Inbox(max_queue, max_queue_bytes)
         self._slow_consumer = slow_consumer
-        self._receiver: asyncio.Future[None] | None = None  # whoever waits for a message
-        self._receiving: asyncio.Task[Any] | None = None  # its task, for an error message
-        self._parts: ref[Parts] | None = None  # whoever reads a message in parts
-        self._dropping = False  # whether what arrives is not kept any more
+        self._receiver = self._receiving = None
+        self._parts = None
+        self._dropping = False
         self._drainers: list[asyncio.Future[None]] = []  # those who wait for room in the write buffer
-        self._fragmented: asyncio.Future[None] | None = None  # done when the fragmented message is sent
+        self._fragmented = None
         self._pings: dict[bytes, tuple[asyncio.Future[float], bool]] = {}
-        self._closed: asyncio.Future[None] = self._loop.create_future()
+        self._closed = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0  # when it is due; for one that is due at once, uvloop's handle does not tell
         self._last_timer: asyncio.TimerHandle | None = None  # drops a transport that does not close
         self._id: UUID | None = None
-        self._unsent = 0  # about how many bytes wait in the protocol
-        self._wrote_at: float | None = None  # when something was written at once, if nothing was read since
-        self._flushing = False  # whether a flush is scheduled
+        self._unsent = 0
+        self._wrote_at = NEVER
+        self._flushing = False
         self._reading = True
         self._writable = True
-        self._shut = False  # whether nothing more can be written
+        self._shut = False
 
     # Facts
 
@@ -133,57 +127,6 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         return self._unsent + (0 if self.transport is None else self.transport.get_write_buffer_size())
 
     # Receiving
-
-    def __aiter__(self) -> Connection:
-        """
-        Iterate over the messages, until the connection is closed with 1000, 1001 or no code.
-
-        Raises:
-            ConnectionClosedError: The connection ended in another way.
-        """
-        return self
-
-    async def __anext__(self) -> str | bytes:
-        """Receive the next message of an iteration."""
-        try:
-            message: str | bytes = await self.recv()
-        except ConnectionClosedOK:
-            raise StopAsyncIteration from None
-        return message
-
-    async def recv(self, decode: bool | None = None) -> Any:
-        """
-        Receive the next message. Cancelling loses nothing.
-
-        Args:
-            decode: True gives ``str`` for binary messages, too; False gives ``bytes`` for text messages, too;
-                None gives what was sent.
-
-        Returns:
-            ``str`` for a text message, ``bytes`` for a binary one.
-
-        Raises:
-            ConnectionClosed: The connection is closed, and all messages before that were received.
-            ConcurrencyError: Another call waits for a message already; a caller's bug.
-            UnicodeDecodeError: ``decode`` is True and a binary message is not UTF-8.
-
-        Spec:
-            RFC 6455 §6.2.
-
-        Cost:
-            Returns without a task switch when a message waits.
-        """
-        inbox = self._inbox
-        while True:
-            if self._receiver is not None or self._parts is not None:
-                self._claim(None)
-            message = inbox.get()
-            if message is not None:
-                break
-            await self._wait_for_item()
-        if not self._reading and inbox.low:
-            self._resume_reading()
-        return message if decode is None else convert(message, decode)
 
     async def recv_batch(self, decode: bool | None = None) -> list[Any]:
         """
@@ -261,87 +204,7 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         if self._parts is not None and self._parts() is parts:
             self._parts = None
 
-    async def _wait_for_item(self) -> None:
-        if self._closed.done():
-            raise self.protocol.close_exc
-        if self.protocol.state is State.CONNECTING:
-            raise InvalidState("the opening handshake is not finished")
-        if self.protocol.failing:  # and what came before the violation has been received
-            self.protocol.fail_deferred(monotonic())
-            self._changed()
-        self._inbox.wanted = True
-        self._receiver = receiver = self._loop.create_future()
-        self._receiving = asyncio.current_task()
-        if not self._reading and self._inbox.low:
-            self._resume_reading()
-        try:
-            await receiver
-        finally:
-            self._receiver = self._receiving = None
-            self._inbox.wanted = False
-
     # Sending
-
-    async def send(
-        self,
-        message: DataLike | Iterable[DataLike] | AsyncIterable[DataLike],
-        *,
-        text: bool | None = None,
-        compress: bool | None = None,
-    ) -> bool:
-        """
-        Send a message.
-
-        ``str`` is sent as a text message, bytes-like objects as a binary one; an iterable, synchronous or
-        asynchronous, is sent as a fragmented message, one frame for each item.
-
-        Waits while the write buffer is over its limit, unless ``slow_consumer`` says otherwise. Cancelling then does
-        not take the message back; cancelling in the middle of a fragmented message fails the connection with 1011,
-        for the peer cannot go on from there.
-
-        Args:
-            message: What to send; not kept.
-            text: True sends bytes-like objects, which must be UTF-8, as text; False sends ``str`` as binary.
-            compress: True compresses the message, False does not; None lets the extension decide. Without
-                permessage-deflate on the connection it makes no difference.
-
-        Returns:
-            True; False if the message was skipped because the peer is too slow.
-
-        Raises:
-            ConnectionClosed: The connection is closed, or was failed because the peer is too slow.
-            TypeError: ``message`` has the wrong type; a caller's bug.
-            ValueError: A text is not UTF-8, or has a lone surrogate; a caller's bug.
-
-        Spec:
-            RFC 6455 §5.4, §6.1.
-
-        Cost:
-            Returns without a task switch while the write buffer has room.
-        """
-        while self._fragmented is not None and not self._closed.done():
-            await asyncio.shield(self._fragmented)
-        if not self._writable and self._slow_consumer != "wait" and not self._take_slow_consumer():
-            return False
-        if isinstance(message, (str, bytes, bytearray, memoryview)):
-            await self._check_open()
-            if (isinstance(message, str) and text is not False) or text:
-                self.protocol.send_text(message, compress=compress)
-            else:
-                data = message.encode() if isinstance(message, str) else message
-                self.protocol.send_binary(data, compress=compress)
-            self._transmit(len(message))
-            if not self._writable and self._slow_consumer == "wait":
-                await self._drain()
-        elif isinstance(message, Mapping):
-            raise TypeError("message must not be a mapping: did you mean its keys, or a JSON text?")
-        elif isinstance(message, AsyncIterable):
-            await self._send_fragments(message, text, compress)
-        elif isinstance(message, Iterable):
-            await self._send_fragments(AsyncItems(message), text, compress)
-        else:
-            raise TypeError(f"message must be str, bytes-like or an iterable of these, not {type(message).__name__}")
-        return True
 
     def _take_slow_consumer(self) -> bool:
         """Do with a message what is to be done while the write buffer is full; tell whether to go on sending it."""
@@ -515,17 +378,6 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         transport.set_write_buffer_limits(max(self._write_high, 1), self._write_low)
         self._changed()
 
-    def data_received(self, data: bytes) -> None:
-        """Take bytes; asyncio calls this."""
-        self._wrote_at = None
-        self.protocol.receive_data(data, monotonic())
-        changed = self._handle_events()
-        if self._reading and self._inbox.full:
-            self._pause_reading()
-        # A frame that breaks a rule makes no event, but a Close frame to write.
-        if changed or self.protocol.failing or self.protocol.state is not State.OPEN:
-            self._changed()
-
     def eof_received(self) -> bool:
         """Take the end of the stream; asyncio calls this."""
         self.protocol.receive_eof(monotonic())
@@ -544,10 +396,11 @@ class Connection(ConnectionFacts, asyncio.Protocol):
             if timer is not None:
                 timer.cancel()
         self._finish()
-        # Transports of asyncio refer to themselves by bound methods, and would wait for the garbage collector.
-        attributes = getattr(self.transport, "__dict__", {})
-        for name in ("_read_ready_cb", "_write_ready"):
-            attributes.pop(name, None)
+        # asyncio's transports refer to themselves and to us by bound methods, and would wait for the garbage collector.
+        for owner in (self.transport, getattr(self.transport, "_ssl_protocol", None)):
+            attributes = getattr(owner, "__dict__", {})
+            for name in _BOUND_METHODS:
+                attributes.pop(name, None)
 
     def pause_writing(self) -> None:
         """Take note that the write buffer is full; asyncio calls this."""
@@ -562,31 +415,6 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         for drainer in self._drainers:
             if not drainer.done():
                 drainer.set_result(None)
-
-    # Events
-
-    def _put(self, item: str | bytes | Fragment) -> None:
-        # While we close, nobody may be reading: what is over the limit is dropped to let the Close frame through,
-        # and what comes after that, too, for a message with a hole would be worse than none. What arrives together
-        # with the peer's Close frame is all there is, and was sent in good time: that is kept.
-        if not self._dropping:
-            protocol = self.protocol
-            self._dropping = protocol.close_sent is not None and protocol.close_rcvd is None and self._inbox.full
-        if not self._dropping:
-            self._inbox.put(item)
-
-    def _handle_events(self) -> bool:
-        """Take what has happened, and wake whoever waits for it; tell whether there was more than messages."""
-        more = False
-        for event in self.protocol.events():
-            if isinstance(event, _ITEMS):
-                self._put(event)
-            else:
-                self._handle(event)
-                more = True
-        if self._receiver is not None and not self._receiver.done() and len(self._inbox):
-            self._receiver.set_result(None)
-        return more
 
     def _handle(self, event: object) -> None:
         """Handle an event that is not a message."""
@@ -643,45 +471,6 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         for future in (self._receiver, self._closed, self._fragmented, *self._drainers):
             if future is not None and not future.done():
                 future.set_result(None)
-
-    # Writing
-
-    def _transmit(self, size: int) -> None:
-        """
-        Send what the protocol holds, now or joined with what follows in this iteration of the loop.
-
-        The first write of a quiet connection goes straight to the socket, so that a single message is never
-        delayed. While messages wait to be answered, or when there was a write just before, frames are joined: they
-        leave in one system call when the iteration ends.
-        """
-        self._unsent += size
-        if self._unsent > _JOIN_LIMIT:
-            self._flush()
-        elif not self._flushing:
-            now = monotonic()
-            if len(self._inbox) or (self._wrote_at is not None and now - self._wrote_at < _BURST):
-                self._flushing = True
-                self._loop.call_soon(self._flush_joined)
-            else:
-                self._wrote_at = now
-                self._flush()
-
-    def _flush_joined(self) -> None:
-        self._flushing = False
-        self._wrote_at = None
-        self._flush()
-
-    def _flush(self) -> None:
-        output = self.protocol.data_to_send()
-        self._unsent = 0
-        if not output or self._shut or self.transport is None:
-            return
-        if self.transport.is_closing():
-            # A write has failed, and `connection_lost` will say so. Who sends must wait for that, else a loop of
-            # calls that never wait would keep the event loop from saying it.
-            self._writable = False
-        else:
-            self.transport.write(output[0] if len(output) == 1 else b"".join(output))
 
     async def _drain(self) -> None:
         """Wait until the write buffer has room; raises ConnectionClosed if that will never be."""

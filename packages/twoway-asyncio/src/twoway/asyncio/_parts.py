@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from twoway.protocol import convert
@@ -75,3 +75,25 @@ class AsyncItems(AsyncIterator[_T], Generic[_T]):
         for item in self._items:
             return item
         raise StopAsyncIteration
+
+
+def check_parts(message: object) -> AsyncIterable[Any]:
+    """
+    Make the parts of a message ready to be sent.
+
+    Args:
+        message: What is to be sent and is no whole message.
+
+    Returns:
+        Its parts.
+
+    Raises:
+        TypeError: ``message`` is nothing that can be sent; a caller's bug.
+    """
+    if isinstance(message, Mapping):
+        raise TypeError("message must not be a mapping: did you mean its keys, or a JSON text?")
+    if isinstance(message, AsyncIterable):
+        return message
+    if isinstance(message, Iterable):
+        return AsyncItems(message)
+    raise TypeError(f"message must be str, bytes-like or an iterable of these, not {type(message).__name__}")

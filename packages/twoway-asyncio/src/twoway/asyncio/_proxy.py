@@ -14,7 +14,9 @@ from twoway.protocol import Tunneling, refused_by_socks, unreachable
 if TYPE_CHECKING:
     from twoway.http import Proxy
 
-_Connection = TypeVar("_Connection", bound=asyncio.Protocol)
+    from ._connection import Connection
+
+_Connection = TypeVar("_Connection", bound="Connection")
 
 # python-socks takes no "never", and whoever calls has a limit of their own; seconds.
 _NEVER = 1e6
@@ -99,7 +101,7 @@ class Relay(asyncio.Protocol):
         else:
             answer.set_result(outcome)
 
-    def hand_over(self, transport: asyncio.Transport, connection: asyncio.Protocol) -> None:
+    def hand_over(self, transport: asyncio.Transport, connection: Connection) -> None:
         """
         Let the connection take over, with all that came in the meantime.
 

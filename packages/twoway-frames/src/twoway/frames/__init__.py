@@ -43,7 +43,7 @@ from ._errors import (
 from ._extension import ClientExtensionFactory, Extension, ExtensionParameter, ServerExtensionFactory
 from ._frame import Close, Fragment, Frame, Ping, Pong, shorten
 from ._mask import Buffer, apply_mask, new_masking_key
-from ._native import IMPLEMENTATION
+from ._native import IMPLEMENTATION, get_twins
 from ._native import twins as _twins
 from ._record import Record
 from ._utf8 import Utf8Decoder, decode_utf8
@@ -85,6 +85,7 @@ __all__ = [
     "describe_close_code",
     "encode_frame",
     "encode_header",
+    "get_twins",
     "is_valid_close_code",
     "new_masking_key",
     "reserved_bits",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Literal
 
 from ._codes import Opcode
@@ -70,3 +70,37 @@ _module = load()
 #: Which implementation of the codec is at work: ``"compiled"`` or ``"pure"``.
 IMPLEMENTATION: Literal["compiled", "pure"] = "pure" if _module is None else "compiled"
 twins: Mapping[str, object] = {} if _module is None else {name: getattr(_module, name) for name in TWINS}
+
+
+def get_twins(portion: str, **bound: object) -> Mapping[str, object]:
+    """
+    Give the compiled twins of classes of another portion of `twoway`.
+
+    For the other packages of twoway: users have no need of it.
+
+    Args:
+        portion: Last part of its name.
+        bound: The classes, by name, and what else their twins use.
+
+    Returns:
+        Twins by name; nothing where pure Python is used.
+    """
+    if _module is None:
+        return {}
+    getattr(_module, f"bind_{portion}")(**bound)
+    return {
+        name: _complete(getattr(_module, name), value)
+        for name, value in bound.items()
+        if isinstance(value, type) and hasattr(_module, name)
+    }
+
+
+def _complete(twin: type, reference: type) -> type:
+    """Give a twin the methods that it leaves to the reference."""
+    missing = {
+        name: value
+        for name, value in vars(reference).items()
+        if isinstance(value, (FunctionType, property)) and name not in vars(twin)
+    }
+    about = {"__slots__": (), "__module__": reference.__module__, "__doc__": reference.__doc__}
+    return type(reference.__name__, (twin,), {**missing, **about})

@@ -6,6 +6,7 @@ A WebSocket connection without I/O: bytes in, events out, and time is an argumen
 | `_state` | states, transitions and causes, as data |
 | `_options` | the settings of connections |
 | `_connection` | `Protocol`: what both sides have in common |
+| `_path`, `_native` | what every message goes through, and whether it is compiled |
 | `_client`, `_server` | the two sides and their opening handshakes |
 | `_messages` | messages to frames: fragmentation, extensions, sharing |
 | `_keepalive` | when to ping, when to give up |
@@ -50,8 +51,9 @@ from ._errors import (
 )
 from ._events import Closed, Event, HandshakeFailed, PingAcknowledged, TimerLate, describe_failure
 from ._facts import ConnectionFacts
-from ._inbox import Inbox, MaxQueue, check_marks, convert
+from ._inbox import MaxQueue, check_marks, convert
 from ._messages import SharedMessage
+from ._native import Inbox
 from ._options import ClientOptions, LoggerLike, MaxSize, Options, Origins, ServerOptions
 from ._plan import Plan, Planner, Source
 from ._proxy_errors import (

@@ -10,16 +10,13 @@ from twoway.frames import (
     Close,
     CloseCode,
     Extension,
-    Fragment,
     FrameError,
-    Item,
     MessageDecoder,
     NegotiationError,
     Opcode,
     Ping,
     Pong,
     encode_frame,
-    shorten,
 )
 from twoway.http import HTTPError, Request, RequestParser, Response, ResponseParser
 
@@ -31,21 +28,21 @@ from ._errors import (
     convert_http_error,
     make_connection_closed,
 )
-from ._events import Closed, Event, HandshakeFailed, PingAcknowledged, TimerLate
-from ._keepalive import Keepalive, PendingPings, Verdict
+from ._events import Closed, HandshakeFailed, PingAcknowledged, TimerLate
+from ._keepalive import NEVER, Keepalive, PendingPings, Verdict
 from ._messages import MessageEncoder, SharedMessage
+from ._native import ProtocolPath
 from ._options import Options
 from ._state import TRANSITIONS, Cause, State, Trigger
 
 _DEBUG = 10
-_MESSAGES = (str, bytes, Fragment)
 # Causes that a missing answer to our Close frame replaces.
 _WISHES = (Cause.LOCAL_CLOSE, Cause.LIFETIME)
 # Close codes by which the peer says that the fault is ours (RFC 6455 §7.4.1).
 _BLAME = frozenset({1002, 1003, 1007, 1008, 1009, 1010})
 
 
-class Protocol(ABC):
+class Protocol(ProtocolPath, ABC):
     """
     Be what both sides of a connection have in common.
 
@@ -75,18 +72,16 @@ class Protocol(ABC):
         RFC 6455 §4 to §7.
     """
 
-    # Without them an instance is a dictionary of 2 KiB.
+    # Without them an instance is a dictionary of 2 KiB. Those of what every message goes through are in `_path`.
     __slots__ = (
-        "__weakref__", "_active", "_close_by", "_decoder", "_encoder", "_error", "_events", "_expires", "_fail_by",
-        "_failure", "_held_pong", "_keepalive", "_logger", "_open_by", "_output", "_own_ping", "_parser", "_pings",
-        "_release_at", "_writing", "aborted", "cause", "close_rcvd", "close_rcvd_then_sent", "close_sent",
-        "extensions", "half_close", "handshake_exc", "latency", "options", "request", "response", "state",
-        "subprotocol",
+        "__weakref__", "_close_by", "_error", "_expires", "_fail_by", "_held_pong", "_keepalive", "_open_by",
+        "_own_ping", "_parser", "_pings", "_release_at", "_writing", "aborted", "cause", "close_rcvd",
+        "close_rcvd_then_sent", "close_sent", "extensions", "half_close", "handshake_exc", "latency", "options",
+        "request", "response", "subprotocol",
     )  # fmt: skip
 
     # For type checkers that look at one class at a time.
     options: Options
-    state: State
     subprotocol: str | None
     extensions: Sequence[Extension]
     request: Request | None
@@ -103,7 +98,7 @@ class Protocol(ABC):
 
     def __init__(self, options: Options, now: float) -> None:
         self.options = options
-        self.state: State = State.CONNECTING
+        self.state = State.CONNECTING
         self.subprotocol: str | None = None
         self.extensions: Sequence[Extension] = ()
         self.request: Request | None = None
@@ -117,20 +112,23 @@ class Protocol(ABC):
         self.half_close: bool = False
         self.aborted: bool = False
         self._error: BaseException | None = None  # what is behind `cause`
-        self._events: list[Event] = []
-        self._output: list[bytes] = []
+        self._events = []
+        self._output = []
         self._parser: RequestParser | ResponseParser | None = None
-        self._decoder: MessageDecoder | None = None
-        self._encoder: MessageEncoder | None = None
+        self._decoder = None
+        self._encoder = None
+        self._plain = False
+        self._masked = self._client
+        self._received_at = NEVER
         self._keepalive = Keepalive(options.ping_interval, options.ping_timeout)
         self._pings: PendingPings | None = None
         self._own_ping = b""  # data of the last ping that keepalive sent
         self._writing = True
         self._held_pong: bytes | None = None
-        self._active = False  # whether extensions worked since the last look
+        self._active = False
         self._open_by = None if options.open_timeout is None else now + options.open_timeout
         self._close_by: float | None = None
-        self._failure: FrameError | None = None  # a violation that is not answered yet
+        self._failure = None
         self._fail_by: float | None = None
         self._expires: float | None = None
         self._release_at: float | None = None
@@ -138,43 +136,6 @@ class Protocol(ABC):
         self._logger = logger if logger is not None and logger.isEnabledFor(_DEBUG) else None
 
     # Receiving
-
-    def receive_data(self, data: Buffer, now: float) -> None:
-        """
-        Take bytes from the network.
-
-        Args:
-            data: Any number of bytes; read only, not kept.
-            now: Current time; seconds.
-
-        What they mean is given by `events`; what they are answered with by `data_to_send`. This never raises
-        because of the bytes. When a rule is broken, the events before it are there, the connection is failed
-        with the right close code, and later bytes are discarded.
-
-        Spec:
-            RFC 6455 §5 to §7; §7.1.7 for failing.
-        """
-        if not data:
-            return  # no byte is no sign of life
-        self._keepalive.received_at = now
-        decoder = self._decoder
-        if decoder is None:
-            self._receive_handshake(data, now)
-            return
-        items = decoder.feed(data)
-        if self._logger is not None:
-            self._log_items(items)
-        for item in items:
-            if isinstance(item, _MESSAGES):
-                self._events.append(item)
-                self._active = True
-            else:
-                self._receive_control(item, now)
-        if decoder.error is not None and self._error is None:
-            if self.options.defer_failure and self.state is State.OPEN and any(map(_ends_message, items)):
-                self._defer_failure(decoder.error, now)
-            else:
-                self._fail_frames(decoder.error, now)
 
     def receive_eof(self, now: float, error: OSError | None = None) -> None:
         """
@@ -194,59 +155,7 @@ class Protocol(ABC):
         self._set_cause(Cause.VANISHED if error is None else Cause.OS_ERROR, error)
         self._lose()
 
-    def events(self) -> list[Event]:
-        """
-        Take the events since the last call.
-
-        Returns:
-            In the order of the wire: messages as ``str`` or ``bytes``, parts of messages as `Fragment`, control
-            frames as `Ping`, `Pong` and `Close`, and the other events; `Closed` is the last one.
-        """
-        events = self._events
-        if events:
-            self._events = []
-        return events
-
     # Sending
-
-    def send_text(self, data: str | Buffer, fin: bool = True, *, compress: bool | None = None) -> None:
-        """
-        Send a text message, or with ``fin=False`` its first frame.
-
-        Args:
-            data: Text, or its UTF-8; any length; not kept.
-            fin: Whether the message ends with this frame.
-            compress: Whether to compress the message; None lets the extension decide.
-
-        Raises:
-            ConnectionClosed: The connection is closing or closed.
-            InvalidState: The connection is not open yet, or a fragmented message is being sent; a caller's bug.
-            TypeError: ``data`` has the wrong type; a caller's bug.
-            ValueError: ``data`` is not UTF-8; a caller's bug.
-
-        Spec:
-            RFC 6455 §5.6, §6.1.
-        """
-        self._start_message(Opcode.TEXT, data, fin, compress)
-
-    def send_binary(self, data: Buffer, fin: bool = True, *, compress: bool | None = None) -> None:
-        """
-        Send a binary message, or with ``fin=False`` its first frame.
-
-        Args:
-            data: Any length, bytes; not kept.
-            fin: Whether the message ends with this frame.
-            compress: Whether to compress the message; None lets the extension decide.
-
-        Raises:
-            ConnectionClosed: The connection is closing or closed.
-            InvalidState: The connection is not open yet, or a fragmented message is being sent; a caller's bug.
-            TypeError: ``data`` has the wrong type; a caller's bug.
-
-        Spec:
-            RFC 6455 §5.6, §6.1.
-        """
-        self._start_message(Opcode.BINARY, data, fin, compress)
 
     def send_continuation(self, data: str | Buffer, fin: bool = True) -> None:
         """
@@ -267,6 +176,7 @@ class Protocol(ABC):
         """
         self._output.append(self._sending().go_on(data, fin))
         self._active = True
+        self._plain = fin and not self.extensions
         self._log_sent("CONT", data, fin)
 
     def send_shared(self, message: SharedMessage) -> None:
@@ -416,18 +326,6 @@ class Protocol(ABC):
         """
         self._abort(Cause.ABORTED)
 
-    def data_to_send(self) -> list[bytes]:
-        """
-        Take what is to be written to the network, in order.
-
-        Returns:
-            Buffers; none is empty. After they are written, look at `half_close` and `aborted`.
-        """
-        output = self._output
-        if output:
-            self._output = []
-        return output
-
     # Backpressure, as the integrator reports it
 
     def pause_reading(self, now: float) -> None:
@@ -557,6 +455,7 @@ class Protocol(ABC):
             fragments=options.fragments,
         )
         self._encoder = MessageEncoder(self._client, self.extensions)
+        self._plain = not self.extensions
         self._keepalive.start(now)
         if options.max_lifetime is not None:
             self._expires = now + options.max_lifetime
@@ -598,19 +497,6 @@ class Protocol(ABC):
             self._parser.receive_eof()
 
     # Frames
-
-    def _sending(self) -> MessageEncoder:
-        if self.state is not State.OPEN or self._encoder is None:
-            if self.state is State.CONNECTING:
-                raise InvalidState("the opening handshake is not finished")
-            raise self.close_exc
-        return self._encoder
-
-    def _start_message(self, opcode: Opcode, data: str | Buffer, fin: bool, compress: bool | None) -> None:
-        self._output.append(self._sending().start(opcode, data, fin, compress))
-        self._active = True
-        if self._logger is not None:  # the name of an opcode takes time to find
-            self._log_sent(opcode.name, data, fin)
 
     def _send_control(self, opcode: Opcode, payload: bytes) -> None:
         self._output.append(encode_frame(opcode, payload, True, 0, self._client))
@@ -722,6 +608,8 @@ class Protocol(ABC):
     # Deadlines
 
     def _check_keepalive(self, now: float) -> None:
+        if self._received_at != NEVER:
+            self._keepalive.received_at, self._received_at = self._received_at, NEVER
         verdict, lag = self._keepalive.check(now)
         if lag:
             self._events.append(TimerLate(lag))
@@ -753,25 +641,6 @@ class Protocol(ABC):
         """Whether a message is on its way, in or out: then extensions must not forget anything."""
         return self.in_message or (self._decoder is not None and self._decoder.incomplete)
 
-    # Logging
-
-    def _log_items(self, items: Sequence[Item]) -> None:
-        for item in items:
-            self._debug("< %s", _describe(item))
-
-    def _log_sent(self, kind: str, data: str | Buffer, fin: bool) -> None:
-        if self._logger is not None:
-            text = data if isinstance(data, str) else bytes(data)
-            self._debug("> %s%s %s", kind, "" if fin else " (to be continued)", shorten(text))
-
-    def _debug(self, message: str, *args: object) -> None:
-        if self._logger is not None:
-            self._logger.debug(message, *args)
-
-
-def _ends_message(item: Item) -> bool:
-    return item.final if isinstance(item, Fragment) else isinstance(item, (str, bytes))
-
 
 def _drop_tracebacks(error: BaseException | None) -> None:
     """Forget the frames of what the peer caused: through them the connection would keep itself alive."""
@@ -790,13 +659,3 @@ def _control_payload(data: str | Buffer) -> bytes:
     if len(payload) > 125:
         raise ValueError(f"data must be at most 125 bytes long, not {len(payload)}")
     return payload
-
-
-def _describe(item: Item) -> str:
-    if isinstance(item, str):
-        return f"TEXT {shorten(item)} [{len(item)} characters]"
-    if isinstance(item, bytes):
-        return f"BINARY {shorten(item)} [{len(item)} bytes]"
-    if isinstance(item, Fragment):
-        return f"FRAGMENT {shorten(item.data)}{' (end)' if item.final else ''}"
-    return f"CLOSE {item}" if isinstance(item, Close) else f"{type(item).__name__.upper()} {shorten(item.data)}"

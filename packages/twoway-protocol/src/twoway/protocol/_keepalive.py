@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from enum import Enum
 
 from ._errors import InvalidState
 
+#: When no byte has come.
+NEVER = -math.inf
 #: A deadline that is handled later than this was missed by us, not by the peer; seconds.
 LATE = 0.1
 #: Pings that may wait for their pongs; a peer that never answers costs no more memory than that.
@@ -38,7 +41,7 @@ class Keepalive:
     def __init__(self, interval: float | None, timeout: float | None) -> None:
         self._interval = interval
         self._timeout = timeout
-        #: When the last byte since the last ping came, None if none has; set by the owner for each read.
+        #: When the last byte since the last ping came, None if none has; set by the owner before `check`.
         self.received_at: float | None = None
         self._sent: float | None = None  # the last ping, or the start
         self._pending = False  # that ping has not been answered, as far as was looked

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import selectors
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from socket import SHUT_RDWR, SHUT_WR
@@ -13,10 +12,10 @@ from socket import socket as Socket  # a name of its own beside the attribute
 from threading import Condition, Lock, current_thread, get_ident, main_thread
 from threading import enumerate as enumerate_threads
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import ref
 
-from twoway.frames import Buffer, CloseCode, Fragment
+from twoway.frames import Buffer, CloseCode
 from twoway.protocol import (
     ConcurrencyError,
     ConnectionClosedOK,
@@ -25,7 +24,6 @@ from twoway.protocol import (
     InvalidState,
     LoggerLike,
     MaxQueue,
-    PingAcknowledged,
     Protocol,
     SharedMessage,
     SlowConsumer,
@@ -38,32 +36,23 @@ from twoway.protocol import (
 
 from ._io import DONE, IOThread, Watched
 from ._logging import LateLogger
+from ._native import ConnectionPath
 from ._outbox import Outbox
 from ._parts import Parts
+from ._path import NOW, DataLike
 from ._pong import Pong
 from ._tls import TLS
 from ._waiting import FOREVER, Deadline, readable, wait_on
 
-if sys.platform == "linux":
-    from socket import MSG_DONTWAIT
-
 if TYPE_CHECKING:
     from ssl import SSLObject
-    from threading import Thread
     from uuid import UUID
-
-#: A message, or a part of one, as the application gives it.
-DataLike: TypeAlias = str | Buffer
 
 _READ = selectors.EVENT_READ
 _WRITE = selectors.EVENT_WRITE
-_ITEMS = (str, bytes, Fragment)
-_CHUNK = 65536  # bytes that are read at a time
-# Where a call can be told not to wait, sockets are left blocking, for the one call that may: `_read`.
-_NOW = MSG_DONTWAIT if sys.platform == "linux" else 0
 
 
-class Connection(Watched, ConnectionFacts):
+class Connection(ConnectionPath, Watched, ConnectionFacts):
     """
     Be what `ClientConnection` and `ServerConnection` have in common.
 
@@ -88,18 +77,10 @@ class Connection(Watched, ConnectionFacts):
         logger: Gets what happens.
     """
 
-    # How threads share a connection: `_lock` guards everything here and the protocol, and nobody holds it across a
-    # system call. Who makes one on the socket holds a role instead: one thread at a time reads (`_reader`), one at a
-    # time writes (`_writing`), and the socket is closed when nobody has a role any more. Reading is up to the I/O
-    # thread while `_watched` is true, and to the thread in `recv` otherwise. When that thread has left, the
-    # I/O thread takes over after a while, so that a loop of calls does not pay for it each time; `_waiters` makes
-    # it do so at once.
     __slots__ = (
-        "__weakref__", "_condition", "_cut", "_dropping", "_ended", "_eof", "_fragmenting", "_id", "_inbox", "_io",
-        "_last", "_late", "_local_address", "_lock", "_on_end", "_outbox", "_parts", "_pings", "_reader", "_reading",
-        "_receiver", "_remote_address", "_rest", "_shut", "_shutting", "_slow_consumer", "_stuck", "_tell", "_tls",
-        "_turn", "_turn_seen", "_wait_readable", "_waiters", "_watched", "_writable", "_write_high", "_write_low",
-        "_writing", "logger", "protocol",
+        "__weakref__", "_condition", "_cut", "_ended", "_id", "_io", "_last", "_late", "_local_address", "_on_end",
+        "_pings", "_remote_address", "_shutting", "_turn_seen", "_wait_readable", "_write_high", "_write_low",
+        "applied", "entry", "logger", "socket",
     )  # fmt: skip
 
     protocol: Protocol
@@ -120,44 +101,38 @@ class Connection(Watched, ConnectionFacts):
     ) -> None:
         self.protocol = protocol
         self.socket = sock
-        sock.setblocking(bool(_NOW))
+        sock.setblocking(bool(NOW))
         self.logger = logger
         self.applied = 0
         self.entry: list[object] | None = None
-        self._tls = tls
         self._io = io
         self._id: UUID | None = None
         self._lock = Lock()
         self._condition: Condition | None = None  # made when somebody waits
-        self._waiters = 0  # how many threads wait for something other than a message
+        self._waiters = 0
         self._late = protocol.options.logger if isinstance(protocol.options.logger, LateLogger) else None
         self._local_address = sock.getsockname()
         self._remote_address: Any = None
         with suppress(OSError):  # the peer may have gone already
             self._remote_address = sock.getpeername()
+        self._tls = tls
+        self._fd = sock.fileno() if NOW and tls is None else -1
         # Reading
         self._inbox = Inbox(max_queue, max_queue_bytes)
-        self._receiver: int | None = None  # which thread is in `recv`
-        self._parts: ref[Parts] | None = None  # who receives a message in parts
-        self._reader: int | None = None  # which thread reads the socket
-        self._watched = True  # whether the I/O thread does so when there is something to read
-        self._reading = True  # whether there is room for what may come
+        self._receiver = self._reader = self._parts = None
+        self._watched = self._reading = True
         self._wait_readable: Callable[[float | None], object] | None = None
-        self._turn = 0  # counts the times that a thread other than the I/O thread began to read
+        self._turn = 0
         self._turn_seen = 0  # the count when the I/O thread looked
-        self._tell = False  # whether the I/O thread wants to be told when the thread that reads has left
-        self._dropping = False  # whether what arrives is not kept any more
-        self._eof = False  # whether nothing more can arrive, though something may still be sent
+        self._tell = self._dropping = self._eof = False
         # Writing
         self._write_high, self._write_low = check_write_limit(write_limit)
         self._slow_consumer = slow_consumer
         self._outbox = Outbox(tls)
-        self._rest: Buffer = b""  # what was taken from there, and is not written yet
-        self._writing = False  # whether a thread writes to the socket
-        self._stuck = False  # whether the socket took no more, and the I/O thread waits until it does
-        self._writable = True  # whether less waits than allowed
-        self._fragmenting: Thread | None = None  # who sends a fragmented message
-        self._shut = False  # whether nothing more can be written
+        self._rest = b""
+        self._writing = self._stuck = self._shut = False
+        self._writable = True
+        self._fragmenting = None
         # The end
         self._pings: dict[bytes, Pong] = {}
         self._shutting = 0  # how many threads shut down the socket
@@ -202,37 +177,6 @@ class Connection(Watched, ConnectionFacts):
                 yield self.recv()
         except ConnectionClosedOK:
             return
-
-    def recv(self, timeout: float | None = None, decode: bool | None = None) -> Any:
-        """
-        Receive the next message. A timeout loses nothing.
-
-        Args:
-            timeout: Seconds; 0 takes what has arrived, None waits for ever.
-            decode: True gives ``str`` for binary messages, too; False gives ``bytes`` for text messages, too;
-                None gives what was sent.
-
-        Returns:
-            ``str`` for a text message, ``bytes`` for a binary one.
-
-        Raises:
-            ConnectionClosed: The connection is closed, and all messages before that were received.
-            ConcurrencyError: Another call waits for a message already; a caller's bug.
-            TimeoutError: The time is over.
-            UnicodeDecodeError: ``decode`` is True and a binary message is not UTF-8.
-
-        Spec:
-            RFC 6455 §6.2.
-
-        Cost:
-            Reads the socket in this thread, without another one between.
-        """
-        message = self._receive_quickly() if timeout is None else None
-        if message is None:
-            message = self._receive_quickly() if timeout is None else None
-        if message is None:
-            message = self._receive(self._inbox.get, timeout)
-        return message if decode is None else convert(message, decode)
 
     def recv_batch(self, timeout: float | None = None, decode: bool | None = None) -> list[Any]:
         """
@@ -293,28 +237,6 @@ class Connection(Watched, ConnectionFacts):
         """
         check_seconds("timeout", timeout)
         return Parts(self, decode, timeout)
-
-    def _receive_quickly(self) -> str | bytes | None:
-        """Do what `_receive` does when nothing is in the way; None if something is, or no whole message has come."""
-        protocol, inbox = self.protocol, self._inbox
-        me = get_ident()
-        try:
-            with self._lock:
-                if self._reader or self._receiver is not None or self._parts is not None or not self._reading:
-                    return None
-                message = inbox.get()
-                if message is not None:
-                    return message
-                if self._watched or protocol.state is not State.OPEN or protocol.failing:
-                    return None
-                self._receiver = self._reader = me
-                self._turn += 1
-            self._read(FOREVER)
-            with self._lock:
-                return inbox.get()
-        finally:
-            if self._receiver == me:
-                self._leave()
 
     def _receive(self, take: Callable[[], object], timeout: float | None, parts: Parts | None = None) -> Any:
         """Give what ``take`` gives, when it gives something."""
@@ -398,7 +320,8 @@ class Connection(Watched, ConnectionFacts):
         self._receiver = None
         self._inbox.wanted = False
         if self._waiters and not self._watched:  # somebody else depends on what comes next
-            self._watched = self._tell = True
+            self._watch()
+            self._tell = True
 
     # Reading
 
@@ -417,7 +340,7 @@ class Connection(Watched, ConnectionFacts):
 
     def _read(self, deadline: Deadline) -> None:
         """Wait for bytes, and take them; called by who has the role of doing so."""
-        if _NOW and deadline.at is None and get_ident() != main_thread().ident:
+        if NOW and deadline.at is None and get_ident() != main_thread().ident:
             self._read_now(0)
             return
         # Signals interrupt the main thread only: here they may, for nothing is lost.
@@ -439,86 +362,11 @@ class Connection(Watched, ConnectionFacts):
             self._reader = None
             self._notify()
 
-    def _read_now(self, flags: int = _NOW) -> bool:
-        """Take the bytes that are there, or with 0 wait for them; tell whether there were any."""
-        data: bytes | None = None
-        error: OSError | None = None
-        try:
-            try:
-                data = self.socket.recv(_CHUNK, flags)
-            except (BlockingIOError, InterruptedError):
-                pass
-            except OSError as exc:
-                error = exc
-                error.__traceback__ = None  # we keep the error, and its frames would keep us
-            with self._lock:
-                self._reader = None
-                more = self._take_in(data, error)
-        except BaseException as exc:  # between the system call and here, bytes may have been lost
-            self._reader = None
-            self.break_off(exc)
-            raise
-        if more is not None:
-            self._settle(more)
-        elif self._late is not None:
-            self._late.write()
-        return bool(data)
-
-    def _take_in(self, data: bytes | None, error: OSError | None) -> list[object] | None:
-        """Give bytes to the protocol; returns events other than messages if there is more to do."""
-        protocol = self.protocol
-        now = monotonic()
-        if data and self._tls is None:
-            protocol.receive_data(data, now)
-        elif data and self._tls is not None:
-            try:
-                plain = self._tls.receive(data)
-            except OSError as exc:  # ssl.SSLError
-                plain, error = b"", exc
-                error.__traceback__ = None
-            if plain:
-                protocol.receive_data(plain, now)
-            if error is not None or self._tls.eof:
-                protocol.receive_eof(now, error)
-                protocol.receive_eof(now, error)  # TLS knows no half-closed connection
-        elif data is not None or error is not None:
-            self._eof = True
-            protocol.receive_eof(now, error)
-        others = self._sort_events()
+    def _watch(self) -> None:
+        """Have the I/O thread read, unless there is no room for what may come."""
+        self._watched = True
         if self._reading and self._inbox.full:
             self._pause_reading()
-        if self._waiters:
-            self._notify()
-        usual = protocol.state is State.OPEN and not protocol.failing and self._reading
-        if others or not usual or (self._tls is not None and self._tls.pending):
-            return others
-        return None
-
-    def _sort_events(self) -> list[object]:
-        """Keep the messages, finish pings; give the other events."""
-        others: list[object] = []
-        for event in self.protocol.events():
-            if isinstance(event, _ITEMS):
-                if self.protocol.close_sent is None:
-                    self._inbox.put(event)
-                else:
-                    self._put_late(event)
-                continue
-            others.append(event)
-            if isinstance(event, PingAcknowledged):
-                pong = self._pings.pop(event.data, None)
-                if pong is not None:
-                    pong.latency = event.latency
-        return others
-
-    def _put_late(self, item: str | bytes | Fragment) -> None:
-        # While we close, nobody may be reading: what is over the limit is dropped to let the Close frame through,
-        # and what comes after that, too, for a message with a hole would be worse than none. What arrives together
-        # with the peer's Close frame is all there is, and was sent in good time: that is kept.
-        if not self._dropping:
-            self._dropping = self.protocol.close_rcvd is None and self._inbox.full
-        if not self._dropping:
-            self._inbox.put(item)
 
     def _pause_reading(self) -> None:
         if self.protocol.state is State.OPEN:
@@ -531,89 +379,6 @@ class Connection(Watched, ConnectionFacts):
         self.protocol.resume_reading(monotonic())
 
     # Sending
-
-    def send(
-        self,
-        message: DataLike | Iterable[DataLike],
-        *,
-        text: bool | None = None,
-        compress: bool | None = None,
-        timeout: float | None = None,
-    ) -> bool:
-        """
-        Send a message.
-
-        ``str`` is sent as a text message, bytes-like objects as a binary one; an iterable is sent as a fragmented
-        message, one frame for each item.
-
-        Waits while the write buffer is over its limit, unless ``slow_consumer`` says otherwise. A timeout then does
-        not take the message back; one in the middle of a fragmented message fails the connection with 1011, for the
-        peer cannot go on from there.
-
-        Args:
-            message: What to send; not kept.
-            text: True sends bytes-like objects, which must be UTF-8, as text; False sends ``str`` as binary.
-            compress: True compresses the message, False does not; None lets the extension decide. Without
-                permessage-deflate on the connection it makes no difference.
-            timeout: Seconds; None waits for ever.
-
-        Returns:
-            True; False if the message was skipped because the peer is too slow.
-
-        Raises:
-            ConnectionClosed: The connection is closed, or was failed because the peer is too slow.
-            TimeoutError: The time is over. The message is on its way all the same, unless the error says that
-                nothing was sent.
-            TypeError: ``message`` has the wrong type; a caller's bug.
-            ValueError: A text is not UTF-8, or has a lone surrogate; a caller's bug.
-
-        Spec:
-            RFC 6455 §5.4, §6.1.
-
-        Cost:
-            Writes from this thread as far as the socket takes it; the I/O thread writes the rest.
-        """
-        if timeout is not None:
-            check_seconds("timeout", timeout)
-        if isinstance(message, (str, bytes, bytearray, memoryview)):
-            return self._send_message(message, text, compress, timeout)
-        if isinstance(message, Mapping):
-            raise TypeError("message must not be a mapping: did you mean its keys, or a JSON text?")
-        if not isinstance(message, Iterable):
-            raise TypeError(f"message must be str, bytes-like or an iterable of these, not {type(message).__name__}")
-        return self._send_fragments(message, text, compress, Deadline(timeout))
-
-    def _send_message(self, message: DataLike, text: bool | None, compress: bool | None, timeout: float | None) -> bool:
-        protocol = self.protocol
-        ready, deadline, output = False, FOREVER, None
-        while True:
-            try:
-                with self._lock:
-                    if protocol.state is State.OPEN and self._fragmenting is None and (self._writable or ready):
-                        if (isinstance(message, str) and text is not False) or text:
-                            protocol.send_text(message, compress=compress)
-                        else:
-                            data = message.encode() if isinstance(message, str) else message
-                            protocol.send_binary(data, compress=compress)
-                        output = self._begin_writing()
-                        break
-            except Exception:
-                raise
-            except BaseException as exc:  # Ctrl-C: nobody knows how far that came
-                self.break_off(exc)
-                raise
-            if not ready and timeout is not None:
-                deadline = Deadline(timeout)
-            ready = self._get_ready(deadline)  # perhaps not for long: another thread may be faster
-            if not ready:
-                return False
-        if output is not None:
-            self._write(output)
-        if self._late is not None:
-            self._late.write()
-        if not self._writable and self._slow_consumer == "wait":
-            self._drain(deadline if ready else Deadline(timeout))
-        return True
 
     def _get_ready(self, deadline: Deadline) -> bool:
         """Wait until a message may be sent; false if it is to be skipped."""
@@ -785,25 +550,6 @@ class Connection(Watched, ConnectionFacts):
 
     # Writing
 
-    def _begin_writing(self) -> Buffer | None:
-        """Take what the protocol holds, and the role of who writes; None if there is nothing to do."""
-        output = self.protocol.data_to_send()
-        if self._shut:
-            return None
-        if self._tls is None and len(output) == 1 and not (self._writing or self._stuck or self._outbox.size):
-            self._writing = True  # the usual case, without the detours
-            self._rest = output[0]
-            return output[0]
-        if output:
-            self._outbox.put(output)
-        if self._writing or self._stuck:
-            self._check_room()
-            return None
-        data = self._next_output()
-        if data is not None:
-            self._writing = True
-        return data
-
     def _next_output(self) -> Buffer | None:
         """Take what is to be written next."""
         try:
@@ -818,52 +564,6 @@ class Connection(Watched, ConnectionFacts):
             data = self._outbox.close()
         self._rest = b"" if data is None else data
         return data
-
-    def _write(self, data: Buffer) -> None:
-        """Write to the socket as far as it takes; called by who has the role of doing so."""
-        output: Buffer | None = data
-        error: OSError | None = None
-        try:
-            while output is not None:
-                try:
-                    sent = self.socket.send(output, _NOW)
-                except (BlockingIOError, InterruptedError):
-                    sent = 0
-                except OSError as exc:
-                    sent, error = 0, exc
-                with self._lock:
-                    output = self._note_written(output, sent, error)
-        except BaseException as exc:  # nobody knows how much was written
-            self._writing = False
-            self.break_off(exc)
-            raise
-        if error is not None:
-            self._lose(error)
-        elif self._stuck or self.protocol.state is not State.OPEN:
-            self._arrange()  # and there may be events, but whoever reads will find the end
-
-    def _note_written(self, output: Buffer, sent: int, error: OSError | None) -> Buffer | None:
-        """Take note of what was written; give what is to be written next by the same thread."""
-        whole = sent == len(output)
-        idle = whole and self._writable and not self._outbox.size and self._tls is None
-        if idle and not self.protocol.half_close and not self.protocol.aborted:
-            self._rest = b""
-            self._writing = False
-            return None
-        self._rest = b"" if whole else memoryview(output)[sent:]
-        following = None
-        if error is not None or self.protocol.aborted:
-            self._drop_output()
-        elif whole:
-            following = self._next_output()
-        else:
-            self._stuck = True
-        self._check_room()
-        if following is None and whole and self._outbox.size:  # room has made the protocol answer a ping
-            following = self._next_output()
-        if following is None:
-            self._writing = False
-        return following
 
     def _check_room(self) -> None:
         """Take note when the write buffer goes over its limit, and when it has room again."""
@@ -1070,7 +770,8 @@ class Connection(Watched, ConnectionFacts):
                 self._condition = Condition(self._lock)
             self._waiters += 1
             if self._receiver is None and not self._watched:
-                self._watched = self._tell = True
+                self._watch()
+                self._tell = True
         try:
             if self._tell:
                 self._arrange()
@@ -1119,7 +820,7 @@ class Connection(Watched, ConnectionFacts):
             self._write_rest()
         if mask & _READ:
             with self._lock:
-                mine = self._watched and not self._reader and not self._eof and self.protocol.state is not State.CLOSED
+                mine = bool(self._wanted() & _READ) and not self._reader
                 if mine:
                     self._reader = get_ident()
             if mine:
@@ -1148,7 +849,7 @@ class Connection(Watched, ConnectionFacts):
         """Do what is due."""
         if self._receiver is None and self._reading:  # a sign of life may have arrived that nobody has read
             with self._lock:
-                self._watched = True
+                self._watch()
             self.ready(_READ)
         now = monotonic()
         with self._lock:
@@ -1172,7 +873,7 @@ class Connection(Watched, ConnectionFacts):
                 self._turn_seen = self._turn
                 return False
             if self._receiver is None:
-                self._watched = True
+                self._watch()
             else:
                 self._tell = True  # it waits for long: it says when it has left
             return True

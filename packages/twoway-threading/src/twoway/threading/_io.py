@@ -15,6 +15,7 @@ from itertools import count
 from socket import socket as Socket  # a name of its own beside the attribute
 from socket import socketpair
 from time import monotonic
+from typing import TYPE_CHECKING
 
 #: What `Watched.interest` gives when the socket is to be closed.
 DONE = -1
@@ -29,13 +30,16 @@ class Watched(ABC):
     """
     Be something with a socket and deadlines that the I/O thread looks after.
 
+    It has no slots of its own, so that it fits any other base: a subclass has room for the attributes.
+
     Attributes:
         socket: The socket; non-blocking.
         applied: What the I/O thread waits for, a mask of ``selectors``, or `DONE`; only that thread writes it.
         entry: Its place among the deadlines, which begins with the time; only that thread writes it.
     """
 
-    __slots__ = ("applied", "entry", "socket")
+    if not TYPE_CHECKING:  # which does not see that subclasses have room for the attributes
+        __slots__ = ()
 
     socket: Socket
     applied: int

@@ -41,7 +41,10 @@ class Listener(Watched):
         closing: Whether the socket is to be closed.
     """
 
-    __slots__ = ("_accepted", "_disowned", "_ended", "_logger", "_path", "_rests_until", "closing", "serving")
+    __slots__ = (
+        "_accepted", "_disowned", "_ended", "_logger", "_path", "_rests_until", "applied", "closing", "entry",
+        "serving", "socket",
+    )  # fmt: skip
 
     def __init__(
         self,

@@ -1,0 +1,23 @@
+"""The compiled twin of what every message goes through, where `twoway.frames` uses compiled code."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from twoway.frames import get_twins
+
+from ._path import ConnectionPath
+
+__all__ = ["ConnectionPath"]
+
+if not TYPE_CHECKING:  # the twin has the same attributes, arguments, results and errors
+    _twins = get_twins(
+        "asyncio",
+        AsyncioPath=ConnectionPath,
+        CancelledError=asyncio.CancelledError,
+        current_task=asyncio.current_task,
+        monotonic=monotonic,
+    )
+    ConnectionPath = _twins.get("AsyncioPath", ConnectionPath)
