@@ -19,8 +19,9 @@ import pytest
 import trustme
 
 from twoway.asyncio import ServerConnection, serve
-from twoway.cli import _connect, _network
+from twoway.cli import _connect, _connecting, _conversation, _network
 from twoway.cli._main import twoway
+from twoway.http import accept_key
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +32,8 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setattr(_connect, "_DEFAULT_WAIT", 0.2)
     monkeypatch.setattr(_network, "_PATIENCE", 1.0)
+    monkeypatch.setattr(_conversation, "_PATIENCE", 1.0)
+    monkeypatch.setattr(_connecting, "_CLOSE_TIMEOUT", 1.0)
     for name in ("HOME", "XDG_CONFIG_HOME", "APPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
 
@@ -79,15 +82,23 @@ def _running(loop: asyncio.AbstractEventLoop, handler: Any, options: dict[str, A
 
 @pytest.fixture
 def answering(loop: asyncio.AbstractEventLoop) -> Iterator[Callable[..., str]]:
-    """Start a server that answers each request with the same bytes, and closes; with None it says nothing at all."""
+    """
+    Start a server that answers each request with the same bytes, and closes; with None it says nothing at all.
+
+    With ``mute`` it opens the connection, and says nothing afterwards; with ``"rude"`` it hangs up at the next frame.
+    """
     ended: list[Any] = []
 
-    def answering(answer: bytes | None, **options: Any) -> str:
+    def answering(answer: bytes | None, mute: str = "", **options: Any) -> str:
         release = asyncio.Event()
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
-                if answer is None:
+                if mute:
+                    request = (await reader.readuntil(b"\r\n\r\n")).decode()
+                    writer.write(OPENING.format(accept_key(request.partition("Sec-WebSocket-Key: ")[2][:24])).encode())
+                    await (reader.read(1) if mute == "rude" else release.wait())
+                elif answer is None:
                     await release.wait()
                 else:
                     await reader.readuntil(b"\r\n\r\n")
@@ -158,6 +169,11 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in running:
         process.terminate()
         process.communicate()
+
+
+OPENING = (
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n"
+)
 
 
 class TLS:

@@ -221,6 +221,17 @@ def test_a_server_that_hangs_up(cli, serving):
     assert result.stderr.startswith("The connection was lost")
 
 
+def test_a_server_that_does_not_answer_the_close_frame(cli, answering):
+    result = cli("connect", answering(None, mute="yes"), input="x")
+    assert result.exit_code == 34
+    assert result.stderr == "The server did not answer our Close frame in time.\n"
+
+
+def test_a_server_that_hangs_up_at_the_close_frame(cli, answering):
+    result = cli("connect", answering(None, mute="rude"))
+    assert result.exit_code == 30
+
+
 def test_a_message_that_is_too_large(cli, serving):
     async def shout(connection):
         await connection.send("x" * 2000)

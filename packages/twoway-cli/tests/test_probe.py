@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import socket
@@ -152,13 +151,19 @@ def test_a_connection_that_ends_at_once(cli, serving):
     assert "4001" in result.stdout
 
 
-def test_a_server_without_a_closing_handshake(cli, loop, serving):
-    async def hang_up(connection):
-        await asyncio.sleep(0.3)
-        connection.transport.abort()
+def test_a_server_that_answers_no_ping_and_no_close_frame(cli, answering):
+    result = cli("probe", answering(None, mute="yes"))
+    assert result.exit_code == 0
+    found = verdicts(result.stdout)
+    assert (found["keepalive"], found["close"]) == ("warn", "warn")
+    assert "no pong within 1 seconds: RFC 6455" in result.stdout
+    assert "the server did not answer our Close frame: RFC 6455" in result.stdout
 
-    result = cli("probe", serving(hang_up))
-    assert result.exit_code in (0, 30)
+
+def test_a_server_that_hangs_up_at_a_ping(cli, answering):
+    result = cli("probe", answering(None, mute="rude"))
+    assert result.exit_code == 30
+    assert verdicts(result.stdout)["keepalive"] == "FAIL"
 
 
 def test_proxies(cli, serving, answering):
