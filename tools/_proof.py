@@ -49,7 +49,8 @@ class Row:
         extra: One of its extras; empty: none.
         version: Of Python, as "3.11".
         interpreter: Path of that Python.
-        files: Names of the test files to run, of whichever piece is installed; empty: all of this distribution's.
+        files: Names of its test files to run, those that exist; empty: all.
+        more: Names of test files to run of the pieces that came along, but for those with an extra of the same name.
     """
 
     package: Package
@@ -57,6 +58,7 @@ class Row:
     version: str
     interpreter: str
     files: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
 
     @property
     def requirement(self) -> str:
@@ -156,17 +158,16 @@ def _unpack_tests(row: Row, installed: set[str], dists: Path, folder: Path) -> l
     """Put tests from the sdists, and nothing else of them, into ``away``; return what is to be run there."""
     away = folder / "away"
     away.mkdir()
-    pieces = closure(row.package) if row.package.is_meta or (row.extra and row.files) else [row.package]
     wanted: list[str] = []
-    for package in pieces:
-        if package.is_meta or package.name not in installed:
+    for package in closure(row.package):
+        own = package.name == row.package.name
+        files = row.files if own else row.more if row.extra not in package.extras else ()
+        if package.is_meta or package.name not in installed or not (own or files):
             continue
         place = away / package.name
         _extract(dists / f"{package.name.replace('-', '_')}-{package.version}.tar.gz", folder, place)
-        there = [f"{package.name}/tests/{name}" for name in row.files if (place / "tests" / name).exists()]
-        if not there and package is row.package:
-            there = [f"{package.name}/tests"]
-        wanted += there
+        there = [f"{package.name}/tests/{name}" for name in files if (place / "tests" / name).exists()]
+        wanted += there or ([f"{package.name}/tests"] if own else [])
     return wanted
 
 

@@ -26,16 +26,16 @@ from packaging.utils import canonicalize_name
 
 from _proof import Outcome, Row, prove
 from _pythons import pythons
-from _workspace import ROOT, packages, third_party
+from _workspace import ROOT, Package, packages, third_party
 
 # Enough to see that a wheel is whole: what it exports, and the example of its README, which leads through all layers.
 # A piece with none of these runs all of its tests.
 SMOKE = ("test_init.py", "test_public.py", "test_readme.py", "test_speedups.py")
 
-# What an extra is for: the tests that are skipped without it, whichever piece they belong to. All others would do the
-# same again, with the same code. An extra that is not here runs all tests: a compiled codec or another zlib lies under
-# everything. That nothing is lost between these is checked at the end of each run.
-FOCUS = {
+# What an extra is for: the tests that are skipped without it, also those of a piece that came along and has no such one.
+# All others would do the same again, with the same code. An extra that is not here runs all tests: a compiled codec or
+# another zlib lies under everything. That nothing is lost between these is checked at the end of each run.
+FOCUS: dict[str, tuple[str, ...]] = {
     "routing": ("test_router.py", "test_routing.py", "test_auth.py"),
     "socks": ("test_proxy.py",),
 }
@@ -54,10 +54,18 @@ def rows(interpreters: Mapping[str, str], only: list[str], everything: bool) -> 
     for package in packages():
         for extra in ["", *package.extras] if not only or package.name in only else []:
             for version, interpreter in interpreters.items():
-                focus = FOCUS.get(extra, ()) if version == newest else SMOKE
-                # The meta-package has no tests of its own, but all pieces at once.
-                files = SMOKE if package.is_meta else () if everything else focus
-                yield Row(package, extra, version, interpreter, files)
+                yield Row(package, extra, version, interpreter, *tests(package, extra, version == newest, everything))
+
+
+def tests(package: Package, extra: str, newest: bool, everything: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the test files of a row, and those of the pieces that come along; the first is empty for all files."""
+    if package.is_meta:
+        # It has no tests of its own, but all pieces at once.
+        return SMOKE, SMOKE
+    focus = FOCUS.get(extra, ())
+    if everything or (newest and not focus):
+        return (), focus
+    return (*SMOKE, *focus), focus if newest else ()
 
 
 def never_run(outcomes: list[Outcome]) -> dict[str, str]:
