@@ -1,4 +1,4 @@
-/* twoway.speedups._frames: compiled twins of functions and classes of twoway.frames. */
+/* twoway.speedups._frames: compiled twins of twoway.frames, and of what every message goes through above it. */
 #include "asyncio_path.h"
 #include "call.h"
 #include "encode.h"
@@ -277,7 +277,7 @@ static PyModuleDef_Slot slots[] = {
 PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_frames",
-    .m_doc = "Compiled twins of functions and classes of twoway.frames.",
+    .m_doc = "Compiled twins of twoway.frames, and of what every message goes through above it.",
     .m_size = sizeof(State),
     .m_methods = functions,
     .m_slots = slots,

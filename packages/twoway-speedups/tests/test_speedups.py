@@ -46,8 +46,9 @@ def test_what_needs_no_class_of_ours_works_alone(module: Any) -> None:
 
 @compiled_only
 def test_what_needs_them_says_so(module: Any) -> None:
-    for make in (module.MessageDecoder, module.FrameDecoder, lambda: module.decode_utf8(b"\xff")):
-        with pytest.raises(RuntimeError, match=r"^twoway\.speedups is of no use alone: import twoway\.frames$"):
+    paths = (module.Inbox, module.ProtocolPath, module.AsyncioPath, module.ThreadingPath)
+    for make in (module.MessageDecoder, module.FrameDecoder, lambda: module.decode_utf8(b"\xff"), *paths):
+        with pytest.raises(RuntimeError, match=r"^twoway\.speedups is of no use alone: import what its classes are twins"):
             make()
 
 
@@ -62,9 +63,10 @@ def test_classes_that_were_not_initialized_are_refused(module: Any) -> None:
 
 @compiled_only
 def test_binding_wants_every_name(module: Any) -> None:
-    for names in ({}, {"Close": int}):
-        with pytest.raises(TypeError, match="missing argument"):
-            module.bind(**names)
+    for bind in (module.bind, module.bind_protocol, module.bind_asyncio, module.bind_threading):
+        for names in ({}, {"Close": int}, {"OPEN": 1}, {"AsyncioPath": int}):
+            with pytest.raises(TypeError, match="missing argument"):
+                bind(**names)
 
 
 @compiled_only

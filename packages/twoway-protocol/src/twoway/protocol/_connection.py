@@ -82,6 +82,7 @@ class Protocol(ProtocolPath, ABC):
 
     # For type checkers that look at one class at a time.
     options: Options
+    state: State
     subprotocol: str | None
     extensions: Sequence[Extension]
     request: Request | None
@@ -98,7 +99,7 @@ class Protocol(ProtocolPath, ABC):
 
     def __init__(self, options: Options, now: float) -> None:
         self.options = options
-        self.state = State.CONNECTING
+        self.state: State = State.CONNECTING
         self.subprotocol: str | None = None
         self.extensions: Sequence[Extension] = ()
         self.request: Request | None = None
