@@ -32,7 +32,7 @@ from _workspace import ROOT, Package, packages, third_party
 # A piece with none of these runs all of its tests.
 SMOKE = ("test_init.py", "test_public.py", "test_readme.py", "test_speedups.py")
 
-# What an extra is for: the tests that are skipped without it, also those of a piece that came along and has no such one.
+# What an extra is for: tests that are skipped without it, also those of a piece that came along and has no such extra.
 # All others would do the same again, with the same code. An extra that is not here runs all tests: a compiled codec or
 # another zlib lies under everything. That nothing is lost between these is checked at the end of each run.
 FOCUS: dict[str, tuple[str, ...]] = {
