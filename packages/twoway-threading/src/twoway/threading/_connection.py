@@ -85,6 +85,9 @@ class Connection(ConnectionPath, Watched, ConnectionFacts):
 
     protocol: Protocol
     logger: LoggerLike
+    socket: Socket
+    applied: int
+    entry: list[object] | None
 
     def __init__(
         self,
