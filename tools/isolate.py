@@ -102,7 +102,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", default=[], metavar="DISTRIBUTION")
     parser.add_argument("--python", nargs="+", default=[], metavar="VERSION", help="default: the oldest and the newest")
     # The tests of the drivers wait most of the time.
-    parser.add_argument("--jobs", type=int, default=3, help="rows at a time (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=2, help="rows at a time (default: %(default)s)")
     arguments = parser.parse_args()
     wanted = arguments.python or (list(pythons()) if arguments.all else [])
     proofs = list(rows(chosen(wanted), arguments.only, arguments.all))
