@@ -11,6 +11,7 @@ import pytest
 
 from .drivers import Driver, Outcome, Serving
 from .peer import DEADLINE, Peer, Trap, dial
+from .victims import NARROW, client_options
 from .wire import CLOSE, Frame, read_frames
 
 #: What an attacker says to have compression, as a server and as a client.
@@ -176,13 +177,13 @@ class Victim:
         serving = self._servers(name)
         serving.clear()
         begun = serving.begun + 1
-        with dial(serving.port) as peer:
+        with dial(serving.port, NARROW if name == "narrow" else None) as peer:
             behave(peer)
         serving.wait_until_idle(begun)
         return Result(peer, serving.delivered, None)
 
     def _as_client(self, behave: Act, name: str) -> Result:
-        with Trap(behave) as trap:
+        with Trap(behave, receive_buffer=NARROW if name == "narrow" else None) as trap:
             outcome = self.start(trap.port, name).result(DEADLINE + 5)
             trap.join()
         (peer,) = trap.peers
@@ -192,9 +193,7 @@ class Victim:
 
     def start(self, port: int, name: str) -> Future[Outcome]:
         """Connect with the options of that name."""
-        from .victims import CLIENTS
-
-        return self.driver.dial(f"ws://127.0.0.1:{port}/", **CLIENTS[name])
+        return self.driver.dial(f"ws://127.0.0.1:{port}/", **client_options(name, port))
 
 
 def check_documented(driver: Driver, outcome: Outcome) -> None:

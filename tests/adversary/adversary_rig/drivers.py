@@ -160,7 +160,7 @@ class AsyncioDriver(Driver):
                 serving.enter(-1)
 
         async def start() -> Any:
-            return await twoway.asyncio.serve(echo, "127.0.0.1", 0, **options)
+            return await twoway.asyncio.serve(echo, *_where(options), **options)
 
         async def stop() -> None:
             server.close()
@@ -228,7 +228,7 @@ class ThreadingDriver(Driver):
             finally:
                 serving.enter(-1)
 
-        with twoway.threading.serve(echo, "127.0.0.1", 0, **options) as server:
+        with twoway.threading.serve(echo, *_where(options), **options) as server:
             serving.port = server.sockets[0].getsockname()[1]
             yield serving
 
@@ -261,6 +261,10 @@ class ThreadingDriver(Driver):
     def run(self, coroutine_function: Any, function: Any, *args: Any) -> Any:
         """Run the function."""
         return function(self.module, *args)
+
+
+def _where(options: dict[str, Any]) -> tuple[str | None, int | None]:
+    return (None, None) if "sock" in options else ("127.0.0.1", 0)
 
 
 #: Name -> what makes it.

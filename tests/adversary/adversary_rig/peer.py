@@ -166,10 +166,17 @@ class Trap:
         peers: The connections that came.
     """
 
-    def __init__(self, behaviour: Callable[[Peer], None], tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        behaviour: Callable[[Peer], None],
+        tls: ssl.SSLContext | None = None,
+        receive_buffer: int | None = None,
+    ) -> None:
         self._behaviour = behaviour
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
+        if receive_buffer is not None:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.port: int = self._listener.getsockname()[1]
         self.peers: list[Peer] = []
         self.errors: list[BaseException] = []
