@@ -132,6 +132,49 @@ async def test_pipelined_messages_are_answered_in_one_write(opened, ended, wire)
     ended(connection)
 
 
+async def test_answers_leave_when_the_application_waits_in_the_middle_of_a_batch(opened, ended, wire):
+    connection, transport = await opened()
+    go_on = asyncio.Event()
+
+    async def answer():
+        async for message in connection:
+            await connection.send(message)
+            if message == "1":
+                await go_on.wait()
+
+    task = asyncio.create_task(answer())
+    await asyncio.sleep(0)
+    connection.data_received(b"".join(wire.frame(0x81, number) for number in (b"0", b"1", b"2")))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert payloads(wire, b"".join(transport.writes)) == ["0", "1"]
+    go_on.set()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert payloads(wire, b"".join(transport.writes)) == ["0", "1", "2"]
+    task.cancel()
+    ended(connection)
+
+
+async def test_who_keeps_up_with_a_full_queue_gets_everything_in_order(opened, ended, wire):
+    connection, _ = await opened(max_queue=2)
+    received = []
+
+    async def collect():
+        async for message in connection:
+            received.append(message)
+
+    task = asyncio.create_task(collect())
+    await asyncio.sleep(0)
+    for start in range(0, 100, 10):
+        connection.data_received(b"".join(wire.frame(0x81, b"%d" % number) for number in range(start, start + 10)))
+        for _ in range(3):
+            await asyncio.sleep(0)
+    assert received == [str(number) for number in range(100)]
+    task.cancel()
+    ended(connection)
+
+
 async def test_a_burst_leaves_in_two_writes_and_in_order(opened, ended, wire):
     connection, transport = await opened()
     for number in range(10):
