@@ -1,4 +1,4 @@
-"""Compiled twins of what is hot in the codec; `twoway.frames` finds and uses them by itself."""
+"""Compiled twins of what every message goes through; `twoway.frames` finds and uses them by itself."""
 
 from __future__ import annotations
 
