@@ -46,7 +46,7 @@ class Row:
 
     Args:
         package: The distribution.
-        extra: One of its extras; empty: none.
+        extra: One of its extras, or some with commas between; empty: none.
         version: Of Python, as "3.11".
         interpreter: Path of that Python.
         files: Names of its test files to run, those that exist; empty: all.

@@ -40,6 +40,9 @@ FOCUS: dict[str, tuple[str, ...]] = {
     "socks": ("test_proxy.py",),
 }
 
+# What some tests want at once.
+TOGETHER = {"twoway-deflate": "zlib-ng,isal"}
+
 
 def rows(interpreters: Mapping[str, str], only: list[str], everything: bool) -> Iterator[Row]:
     """
@@ -52,9 +55,14 @@ def rows(interpreters: Mapping[str, str], only: list[str], everything: bool) -> 
     """
     newest = list(interpreters)[-1]
     for package in packages():
-        for extra in ["", *package.extras] if not only or package.name in only else []:
+        for extra in extras(package) if not only or package.name in only else []:
             for version, interpreter in interpreters.items():
                 yield Row(package, extra, version, interpreter, *tests(package, extra, version == newest, everything))
+
+
+def extras(package: Package) -> list[str]:
+    """Return what goes into the brackets after the name of a distribution: nothing, each extra, some together."""
+    return ["", *package.extras, *([TOGETHER[package.name]] if package.name in TOGETHER else [])]
 
 
 def tests(package: Package, extra: str, newest: bool, everything: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
