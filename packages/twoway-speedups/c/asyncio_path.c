@@ -342,6 +342,38 @@ static PyObject *send_method(PyObject *self, PyObject *const *given, Py_ssize_t 
     return call_send((AsyncioPath *)self, arguments[0], arguments[1], arguments[2]);
 }
 
+/* Send what another connection has serialized already; 1, or 0 and -1 as in protocol_send(). */
+static int send_shared(AsyncioPath *self, PyObject *message)
+{
+    ProtocolPath *protocol = asyncio_protocol(self);
+    if (protocol == NULL || !protocol->plain || protocol->masked || !self->writable || protocol->output == NULL
+        || !PyList_CheckExact(protocol->output)) {
+        return 0;
+    }
+    PyObject *frame = PyObject_GetAttr(message, self->module->names.frame);
+    int status = frame == NULL ? -1 : PyBytes_CheckExact(frame);
+    if (status > 0) {
+        protocol->active = 1;
+        Py_INCREF(protocol);
+        status = PyList_Append(protocol->output, frame) < 0
+            || asyncio_transmit(self, protocol, PyBytes_GET_SIZE(frame)) < 0 ? -1 : 1;
+        Py_DECREF(protocol);
+    }
+    Py_XDECREF(frame);
+    return status;
+}
+
+static PyObject *send_shared_method(PyObject *object, PyObject *message)
+{
+    AsyncioPath *self = (AsyncioPath *)object;
+    int status = send_shared(self, message);
+    if (status == 0) {
+        PyObject *arguments[] = {object, message};
+        return PyObject_Vectorcall(self->module->asyncio._send_shared, arguments, 2, NULL);
+    }
+    return status < 0 ? NULL : Py_NewRef(Py_True);
+}
+
 static PyObject *anext_method(PyObject *self) { return call_anext((AsyncioPath *)self); }
 
 /* The class */
@@ -418,6 +450,7 @@ static PyMethodDef methods[] = {
     {"data_received", data_received, METH_O, "data_received($self, data, /)\n--\n\nTake bytes."},
     {"recv", FAST(recv_method), "recv($self, decode=None)\n--\n\nReceive the next message. Cancelling loses nothing."},
     {"send", FAST(send_method), "send($self, message, *, text=None, compress=None)\n--\n\nSend a message."},
+    {"_send_shared", send_shared_method, METH_O, NULL},
     {"_transmit", transmit_method, METH_O, NULL},
     {"_flush", flush_method, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

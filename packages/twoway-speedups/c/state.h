@@ -15,7 +15,7 @@
 
 /* What twoway.asyncio hands over by bind_asyncio(), and what is looked up on its classes. */
 #define FOR_EACH_ASYNCIO_BOUND(X) X(AsyncioPath) X(CancelledError) X(current_task) X(monotonic)
-#define FOR_EACH_ASYNCIO_FUNCTION(X) X(__anext__) X(data_received) X(recv) X(send)
+#define FOR_EACH_ASYNCIO_FUNCTION(X) X(__anext__) X(_send_shared) X(data_received) X(recv) X(send)
 
 /* What twoway.threading hands over by bind_threading(), and what is looked up on its classes. */
 #define FOR_EACH_THREADING_BOUND(X) X(ThreadingPath) X(clock)
@@ -30,7 +30,7 @@
 #define FOR_EACH_NAME(X)                                                                                               \
     X(_flush_joined) X(_leave) X(_pause_reading) X(_read_out) X(_received) X(_sent) X(_take) X(_wake) X(_wrote)        \
     X(acquire) X(break_off) X(call_soon) X(close) X(compress) X(context) X(data) X(decode_payload) X(fin)              \
-    X(final) X(first) X(is_closing) X(opcode) X(parse) X(release) X(rsv1) X(rsv2) X(rsv3) X(size) X(throw)             \
+    X(final) X(first) X(frame) X(is_closing) X(opcode) X(parse) X(release) X(rsv1) X(rsv2) X(rsv3) X(size) X(throw)             \
     X(urandom) X(write)
 
 #define KEY_SIZE 4

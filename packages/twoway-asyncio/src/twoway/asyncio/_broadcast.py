@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from twoway.frames import CloseCode
-from twoway.protocol import SharedMessage, State
+from twoway.protocol import SharedMessage
 
 from ._connection import Connection
 from ._path import DataLike
@@ -53,13 +53,9 @@ def broadcast(
     shared = SharedMessage(message, text=text, compress=compress)
     left_out = []
     for connection in connections:
-        if connection.state is not State.OPEN or connection.protocol.in_message:
+        sent = connection._send_shared(shared)
+        if not sent:
             left_out.append(connection)
-        elif connection._writable:
-            connection.protocol.send_shared(shared)
-            connection._transmit(len(shared.data))
-        else:
-            left_out.append(connection)
-            if policy == "close":
+            if policy == "close" and sent is False:
                 connection._fail(CloseCode.POLICY_VIOLATION, "too slow to receive")
     return left_out

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from weakref import WeakKeyDictionary, ref
 
 from twoway.frames import Buffer, Fragment
-from twoway.protocol import ConnectionClosedOK, Inbox, InvalidState, Protocol, SlowConsumer, State, convert
+from twoway.protocol import (
+    ConnectionClosedOK,
+    Inbox,
+    InvalidState,
+    Protocol,
+    SharedMessage,
+    SlowConsumer,
+    State,
+    convert,
+)
 
 from ._parts import Parts, check_parts
 
@@ -276,6 +285,16 @@ class ConnectionPath:
         """Wait after a message if that is what `slow_consumer` says."""
         if not self._writable and self._slow_consumer == "wait":
             await self._drain()
+        return True
+
+    def _send_shared(self, message: SharedMessage) -> bool | None:
+        """Send a part of a broadcast; False for a peer that is too slow, None where no message may begin."""
+        if self.protocol.state is not State.OPEN or self.protocol.in_message:
+            return None
+        if not self._writable:
+            return False
+        self.protocol.send_shared(message)
+        self._transmit(len(message.data))
         return True
 
     def _transmit(self, size: int) -> None:

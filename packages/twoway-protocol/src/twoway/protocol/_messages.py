@@ -40,7 +40,7 @@ class SharedMessage:
         RFC 6455 §5.6.
     """
 
-    __slots__ = ("compress", "data", "made", "opcode")
+    __slots__ = ("compress", "data", "frame", "made", "opcode")
 
     def __init__(self, message: str | Buffer, *, text: bool | None = None, compress: bool | None = None) -> None:
         if not isinstance(message, (str, bytes, bytearray, memoryview)):
@@ -48,6 +48,8 @@ class SharedMessage:
         self.opcode: Opcode = Opcode.TEXT if text or (text is None and isinstance(message, str)) else Opcode.BINARY
         self.data: bytes = _check_text(message) if self.opcode is Opcode.TEXT else _encode_text(message)
         self.compress: bool | None = compress
+        #: What a server without extensions writes, None until one has.
+        self.frame: bytes | None = None
         #: Settings of a connection -> what it writes, and what each extension made on the way.
         self.made: dict[Hashable, tuple[bytes, list[Frame]]] = {}
 
@@ -159,6 +161,8 @@ class MessageEncoder:
         if keys not in message.made:
             message.made[keys] = self._share(message)
         wire, frames = message.made[keys]
+        if not keys:
+            message.frame = wire
         for extension, frame in zip(self._extensions, frames, strict=True):
             extension.adopt_shared(frame)
         return wire
