@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from adversary_rig.attack import Asked, table
 from adversary_rig.wire import request
@@ -144,11 +142,9 @@ def test_an_offer_that_cannot_be_read_is_refused(ask, attack):
 @pytest.mark.parametrize("name", [EXTENSIONS, PROTOCOL, b"Connection", b"Upgrade"])
 def test_no_header_takes_long_to_read(ask, name, value):
     extra = b"\r\n".join([name + b": " + value] * 7)
-    started = time.process_time()
-    for _ in range(3):
+    for _ in range(3):  # what is quadratic in the line would end in the timeout of the test
         reply = ask(Asked(request(extra=extra), 101 if _passes(name, value) else 400))
     assert reply.status in (101, 400)
-    assert time.process_time() - started < 5  # what is quadratic in the line takes minutes
 
 
 def _passes(name: bytes, value: bytes) -> bool:
