@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import threading
 import time
 
@@ -55,10 +56,12 @@ def test_all_messages_arrive_although_packets_get_lost(link, talk):
 
 
 def test_all_messages_arrive_although_the_link_is_down_now_and_then(link, talk):
-    over = threading.Event()
+    over, dice = threading.Event(), random.Random("interruptions")
 
     def interrupt():
-        while not over.wait(1.2):
+        # Far enough from each other for TCP to recover: else its attempts, each after twice the time of the one
+        # before, may all meet an interruption, and then it is right to give up.
+        while not over.wait(dice.uniform(1.5, 2.5)):
             link.is_cut = True
             time.sleep(0.3)
             link.is_cut = False
