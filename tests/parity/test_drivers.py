@@ -43,10 +43,12 @@ ALLOWED = {
     **{
         f"asyncio has Connection.{name}": TRANSPORT
         for name in (
+            "buffer_updated",
             "connection_lost",
             "connection_made",
             "data_received",
             "eof_received",
+            "get_buffer",
             "pause_writing",
             "resume_writing",
         )
