@@ -20,7 +20,8 @@ async def test_they_can_become_tasks(connected):
         sending = asyncio.create_task(client.send("one"))
         assert await sending is True
         assert await receiving == "one"
-        assert asyncio.iscoroutine(coroutine := server.recv())
+        coroutine = server.recv()
+        assert asyncio.iscoroutine(coroutine)
         receiving = asyncio.ensure_future(coroutine)
         assert "recv" in repr(receiving)
         await client.send("two")
