@@ -1,4 +1,4 @@
-"""The programs of docs/examples/migrated run with websockets and with twoway; only the lines that import differ."""
+"""The programs of the pages on migrating: those for websockets run with twoway, too, and pairs do the same."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ import pytest
 
 from twoway.asyncio import ConnectionClosed, InvalidStatus, ServerConnection, connect, serve
 
-PROGRAMS = Path(__file__).resolve().parents[2] / "docs" / "examples" / "migrated"
+EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
+PROGRAMS = EXAMPLES / "migrated"
 IMPORT = re.compile(r"^from twoway\.(asyncio|threading) import (.*)$", re.MULTILINE)
 PORT = "8765"  # as the programs have it
 # Name -> where websockets has it, {} being asyncio or sync.
@@ -242,3 +243,84 @@ async def test_routing(read: Callable[[str], str], tmp_path: Path) -> None:
                 assert await client.recv() == answer
         with pytest.raises(InvalidStatus, match="404"):
             await connect(f"{address}/table/x")
+
+
+# Pairs: before and after
+
+
+@pytest.fixture(params=["before", "after"])
+def half(request: pytest.FixtureRequest) -> Callable[[str], str]:
+    return lambda name: (EXAMPLES / f"{name}_{request.param}.py").read_text(encoding="utf-8")
+
+
+async def test_a_short_client(half: Callable[[str], str], tmp_path: Path) -> None:
+    async def echo(connection: ServerConnection) -> None:
+        assert connection.request is not None and connection.request.headers["X-Visitor"] == "Ada"
+        async for message in connection:
+            if message != "silence":
+                await connection.send(message)
+        ends.append(connection.close_code)
+
+    ends: list[int | None] = []
+    async with serve(echo, "127.0.0.1", 0, subprotocols=["chat"]) as there:
+        port = there.sockets[0].getsockname()[1]
+        async with running(half("from_websocket_client/short"), port, tmp_path) as client:
+            assert (await finish(client)).splitlines() == ["subprotocol: chat", "hello", r"b'\x01\x02'", "nothing yet"]
+    assert ends == [1000]
+
+
+async def test_a_client_that_comes_back(half: Callable[[str], str], tmp_path: Path) -> None:
+    visits = 0
+
+    async def news(connection: ServerConnection) -> None:
+        nonlocal visits
+        visits += 1
+        assert await connection.recv() == "what is new?"
+        await connection.send("rain" if visits == 1 else "sun")
+        if visits == 1:
+            connection.abort()
+        else:
+            await connection.send("good night")
+            await connection.wait_closed()
+
+    async with serve(news, "127.0.0.1", 0) as there:
+        port = there.sockets[0].getsockname()[1]
+        async with running(half("from_websocket_client/app"), port, tmp_path) as client:
+            output, _ = await client.communicate()  # websocket-client logs to stderr that the server was away
+    assert output.decode() == "rain\nsun\ngood night\n"
+    assert visits == 2
+
+
+async def test_a_server_from_aiohttp(half: Callable[[str], str], tmp_path: Path) -> None:
+    def ask(url: str) -> bytes:
+        with urlopen(url) as answer:
+            return bytes(answer.read())
+
+    async with server(half("from_aiohttp/server"), tmp_path) as address:
+        url = address.replace("ws:", "http:")
+        assert await asyncio.to_thread(ask, f"{url}/health") == b"I am well.\n"
+        with pytest.raises(InvalidStatus, match="404"):
+            await connect(f"{address}/other")
+        async with connect(f"{address}/echo", additional_headers={"X-Visitor": "Ada"}) as client:
+            assert await client.recv() == "hello, Ada"
+            for message in ("text", b"binary"):
+                await client.send(message)
+                assert await client.recv() == message
+            await client.send("x" * 100_000)
+            with pytest.raises(ConnectionClosed):
+                await client.recv()
+            assert client.close_code == 1009
+
+
+async def test_a_client_from_aiohttp(half: Callable[[str], str], tmp_path: Path) -> None:
+    async def echo(connection: ServerConnection) -> None:
+        assert connection.request is not None
+        await connection.send(f"hello, {connection.request.headers['X-Visitor']}")
+        async for message in connection:
+            await connection.send(message)
+
+    async with serve(echo, "127.0.0.1", 0) as there:
+        port = there.sockets[0].getsockname()[1]
+        async with running(half("from_aiohttp/client"), port, tmp_path) as client:
+            expected = ["hello, Ada", "{'number': 7}", r"b'\x01\x02'", "nothing yet"]
+            assert (await finish(client)).splitlines() == expected

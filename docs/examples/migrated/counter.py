@@ -8,7 +8,7 @@ import json
 from twoway.asyncio import ServerConnection, broadcast, serve
 
 present: set[ServerConnection] = set()
-value = 0
+value = [0]  # changed by all handlers
 
 
 def users() -> str:
@@ -16,16 +16,15 @@ def users() -> str:
 
 
 async def handler(connection: ServerConnection) -> None:
-    global value
     present.add(connection)
     try:
         broadcast(present, users())
-        await connection.send(json.dumps({"type": "value", "value": value}))
+        await connection.send(json.dumps({"type": "value", "value": value[0]}))
         async for message in connection:
             event = json.loads(message)
             if event.get("action") in {"plus", "minus"}:
-                value += 1 if event["action"] == "plus" else -1
-                broadcast(present, json.dumps({"type": "value", "value": value}))
+                value[0] += 1 if event["action"] == "plus" else -1
+                broadcast(present, json.dumps({"type": "value", "value": value[0]}))
             else:
                 await connection.close(1008, "plus or minus")
     finally:
