@@ -114,11 +114,24 @@ static PyObject *data_to_send(PyObject *self, PyObject *Py_UNUSED(unused))
     return protocol_take_output((ProtocolPath *)self);
 }
 
-int protocol_send(ProtocolPath *self, PyObject *message)
+/* Have the extensions make a frame of a message. */
+static int send_extended(ProtocolPath *self, PyObject *message, PyObject *compress)
 {
-    bool text = PyUnicode_CheckExact(message);
-    if (!(text || PyBytes_CheckExact(message)) || !protocol_is_open(self) || !self->plain || self->output == NULL || !PyList_CheckExact(self->output)) {
+    PyObject *opcode = PyUnicode_CheckExact(message) ? self->module->TEXT : self->module->BINARY;
+    PyObject *arguments[] = {(PyObject *)self, opcode, message, Py_True, compress};
+    PyObject *result = PyObject_VectorcallMethod(self->module->names._start_message, arguments, 5, NULL);
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 1;
+}
+
+int protocol_send(ProtocolPath *self, PyObject *message, PyObject *compress)
+{
+    bool text = PyUnicode_CheckExact(message), whole = text || PyBytes_CheckExact(message);
+    if (!whole || !protocol_is_open(self) || self->output == NULL || !PyList_CheckExact(self->output)) {
         return 0;
+    }
+    if (!self->plain) {
+        return compress == NULL ? 0 : send_extended(self, message, compress);
     }
     PyObject *frame = encode_message(self->module, text, self->masked, message);
     if (frame == NULL) {
@@ -162,7 +175,7 @@ static PyObject *send_text(PyObject *object, PyObject *const *given, Py_ssize_t 
 {
     ProtocolPath *self = (ProtocolPath *)object;
     if (is_whole(self->module, count, keywords) && PyUnicode_CheckExact(given[0])) {
-        int status = protocol_send(self, given[0]);
+        int status = protocol_send(self, given[0], NULL);
         if (status != 0) {
             return status < 0 ? NULL : Py_NewRef(Py_None);
         }
@@ -174,7 +187,7 @@ static PyObject *send_binary(PyObject *object, PyObject *const *given, Py_ssize_
 {
     ProtocolPath *self = (ProtocolPath *)object;
     if (is_whole(self->module, count, keywords) && PyBytes_CheckExact(given[0])) {
-        int status = protocol_send(self, given[0]);
+        int status = protocol_send(self, given[0], NULL);
         if (status != 0) {
             return status < 0 ? NULL : Py_NewRef(Py_None);
         }

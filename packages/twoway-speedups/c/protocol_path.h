@@ -36,9 +36,10 @@ int protocol_take(ProtocolPath *self, PyObject *items, double now);
 /*
  * Send a whole message, which is str for a text and bytes for a binary one.
  *
+ * `compress` is for the extensions; with NULL, the message is sent only if there are none.
  * 1: done; 0: the reference has to do it; -1: an exception is set.
  */
-int protocol_send(ProtocolPath *self, PyObject *message);
+int protocol_send(ProtocolPath *self, PyObject *message, PyObject *compress);
 
 /* Take what is to be written; an empty list when there is nothing. */
 PyObject *protocol_take_output(ProtocolPath *self);

@@ -23,15 +23,15 @@
 
 /* Our own. */
 #define FOR_EACH_TYPE(X)                                                                                               \
-    X(asyncio_path) X(call) X(frame_decoder) X(inbox) X(message_decoder) X(protocol_path) X(threading_path)     \
+    X(asyncio_path) X(call) X(frame_decoder) X(inbox) X(message_decoder) X(protocol_path) X(threading_path)            \
     X(utf8_decoder) X(waiter)
 
 /* Names of attributes, interned. */
 #define FOR_EACH_NAME(X)                                                                                               \
-    X(_flush_joined) X(_leave) X(_pause_reading) X(_read_out) X(_received) X(_sent) X(_take) X(_wake) X(_wrote)        \
-    X(acquire) X(break_off) X(call_soon) X(close) X(compress) X(context) X(data) X(decode_payload) X(fin)              \
-    X(final) X(first) X(frame) X(is_closing) X(opcode) X(parse) X(release) X(rsv1) X(rsv2) X(rsv3) X(size) X(throw)             \
-    X(urandom) X(write)
+    X(_flush_joined) X(_leave) X(_pause_reading) X(_read_out) X(_received) X(_sent) X(_start_message) X(_take)         \
+    X(_wake) X(_wrote) X(acquire) X(break_off) X(call_soon) X(close) X(compress) X(context) X(data) X(decode_payload)  \
+    X(fin) X(final) X(first) X(frame) X(is_closing) X(opcode) X(parse) X(release) X(rsv1) X(rsv2) X(rsv3) X(size)      \
+    X(throw) X(urandom) X(write)
 
 #define KEY_SIZE 4
 #define POOL_SIZE (1024 * KEY_SIZE)

@@ -358,7 +358,7 @@ static int begin_sending(ThreadingPath *self, PyObject *message, PyObject **fram
     }
     int status = is_outbox_empty(self);
     if (status > 0) {
-        status = protocol_send(protocol, message);
+        status = protocol_send(protocol, message, NULL); /* a signal in an extension's work would go unnoticed */
     }
     if (status > 0) {
         *frame = Py_NewRef(PyList_GET_ITEM(protocol->output, 0));
