@@ -34,10 +34,27 @@ http {{
     include {};
 }}
 """
-# Program -> command line, configuration, and where it listens.
+# The same for Apache, whose modules are where Debian has them.
+APACHE = """ServerName localhost
+PidFile apache.pid
+DefaultRuntimeDir .
+ErrorLog /dev/stderr
+LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
+LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
+LoadModule proxy_module /usr/lib/apache2/modules/mod_proxy.so
+LoadModule proxy_http_module /usr/lib/apache2/modules/mod_proxy_http.so
+Include {}
+"""
+# Program -> command line, configuration of the page, how it says where to listen, what stands around.
 PROXIES = {
-    "nginx": (["-e", "stderr", "-p", "{{folder}}", "-c"], "nginx.conf", "listen 80;", "listen 127.0.0.1:{};"),
-    "haproxy": (["-db", "-f"], "haproxy.cfg", "bind :80", "bind 127.0.0.1:{}"),
+    "nginx": (["-e", "stderr", "-p", "{{folder}}", "-c"], "nginx.conf", ("listen 80;", "listen 127.0.0.1:{};"), NGINX),
+    "haproxy": (["-db", "-f"], "haproxy.cfg", ("bind :80", "bind 127.0.0.1:{}"), None),
+    "apache2": (
+        ["-DFOREGROUND", "-d", "{{folder}}", "-f"],
+        "apache.conf",
+        ("<VirtualHost *:80>", "Listen 127.0.0.1:{0}\n<VirtualHost 127.0.0.1:{0}>"),
+        APACHE,
+    ),
 }
 
 
@@ -68,15 +85,15 @@ def behind(tmp_path, ports):
 @pytest.fixture(params=PROXIES)
 def port(request, behind, ports, folder, start):
     """Start a proxy in front of it."""
-    arguments, name, old, new = PROXIES[request.param]
+    arguments, name, (old, new), around = PROXIES[request.param]
     text = (EXAMPLES / "reverse_proxies" / name).read_text(encoding="utf-8")
     assert old in text and "127.0.0.1:8765" in text
     text = text.replace(old, new.format(ports[0])).replace("127.0.0.1:8765", f"127.0.0.1:{ports[1]}")
     config = folder / f"page-{name}"
     config.write_text(text, encoding="utf-8")
-    if request.param == "nginx":
-        main = folder / "page-main.conf"
-        main.write_text(NGINX.format(config), encoding="utf-8")
+    if around is not None:
+        main = folder / f"around-{name}"
+        main.write_text(around.format(config), encoding="utf-8")
         config = main
     proxy = start(request.param, [*arguments, str(config)], [])
     wait_for(ports[0])
