@@ -73,7 +73,10 @@ def main() -> None:
         ready = selector.select(None if soonest is None else max(0.0, soonest - time.monotonic()))
         for key, events in ready:
             if key.fileobj is listener:
-                sock, _ = listener.accept()
+                try:
+                    sock, _ = listener.accept()
+                except OSError:
+                    continue  # it has gone again
                 sock.setblocking(False)
                 peers[sock] = Peer(sock)
                 selector.register(sock, selectors.EVENT_READ)
