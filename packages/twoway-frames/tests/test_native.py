@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -116,3 +116,38 @@ def test_the_variable_works_from_the_start() -> None:
     command = [sys.executable, "-c", program]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "pure"
+
+
+def test_twins_for_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Reference:
+        """Say what it is."""
+
+        __slots__ = ()
+
+        def usual(self) -> str:
+            return "the reference's"
+
+        def unusual(self) -> str:
+            return f"not {self.usual()}"
+
+        @property
+        def fact(self) -> int:
+            return 1
+
+    class Compiled:
+        __slots__ = ()
+
+        def usual(self) -> str:
+            return "the twin's"
+
+    bound: dict[str, object] = {}
+    monkeypatch.setattr(_native, "_module", None)
+    assert _native.get_twins("portion", Reference=Reference, helper=len) == {}
+    monkeypatch.setattr(_native, "_module", SimpleNamespace(bind_portion=bound.update, Reference=Compiled, helper=1))
+    twins: Any = _native.get_twins("portion", Reference=Reference, helper=len, Unknown=int)
+    assert bound == {"Reference": Reference, "helper": len, "Unknown": int}
+    assert set(twins) == {"Reference"}
+    twin = twins["Reference"]()
+    assert isinstance(twin, Compiled)
+    assert (twin.usual(), twin.unusual(), twin.fact) == ("the twin's", "not the twin's", 1)
+    assert (twins["Reference"].__name__, twins["Reference"].__doc__) == ("Reference", "Say what it is.")

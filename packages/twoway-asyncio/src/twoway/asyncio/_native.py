@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from twoway.frames import get_twins
 
@@ -12,12 +11,12 @@ from ._path import ConnectionPath
 
 __all__ = ["ConnectionPath"]
 
-if not TYPE_CHECKING:  # the twin has the same attributes, arguments, results and errors
-    _twins = get_twins(
-        "asyncio",
-        AsyncioPath=ConnectionPath,
-        CancelledError=asyncio.CancelledError,
-        current_task=asyncio.current_task,
-        monotonic=monotonic,
-    )
-    ConnectionPath = _twins.get("AsyncioPath", ConnectionPath)
+_twins = get_twins(
+    "asyncio",
+    AsyncioPath=ConnectionPath,
+    CancelledError=asyncio.CancelledError,
+    current_task=asyncio.current_task,
+    monotonic=monotonic,
+)
+# The twin has the same attributes, arguments, results and errors.
+globals()["ConnectionPath"] = _twins.get("AsyncioPath", ConnectionPath)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from twoway.frames import Opcode, get_twins
 
 from ._inbox import Inbox, check_marks, convert
@@ -12,16 +10,16 @@ from ._state import State
 
 __all__ = ["Inbox", "ProtocolPath"]
 
-if not TYPE_CHECKING:  # the twins have the same attributes, arguments, results and errors
-    globals().update(
-        get_twins(
-            "protocol",
-            BINARY=Opcode.BINARY,
-            Inbox=Inbox,
-            OPEN=State.OPEN,
-            ProtocolPath=ProtocolPath,
-            TEXT=Opcode.TEXT,
-            check_marks=check_marks,
-            convert=convert,
-        )
+# The twins have the same attributes, arguments, results and errors.
+globals().update(
+    get_twins(
+        "protocol",
+        BINARY=Opcode.BINARY,
+        Inbox=Inbox,
+        OPEN=State.OPEN,
+        ProtocolPath=ProtocolPath,
+        TEXT=Opcode.TEXT,
+        check_marks=check_marks,
+        convert=convert,
     )
+)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from twoway.frames import get_twins
 
@@ -12,6 +11,7 @@ from ._path import ConnectionPath
 
 __all__ = ["ConnectionPath"]
 
-if not TYPE_CHECKING and sys.platform == "linux":  # where a call can be told not to wait
+if sys.platform == "linux":  # where a call can be told not to wait
     _twins = get_twins("threading", ThreadingPath=ConnectionPath, clock=monotonic)
-    ConnectionPath = _twins.get("ThreadingPath", ConnectionPath)
+    # The twin has the same attributes, arguments, results and errors.
+    globals()["ConnectionPath"] = _twins.get("ThreadingPath", ConnectionPath)
