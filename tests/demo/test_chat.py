@@ -20,10 +20,21 @@ def command(demo_folder):
     return [*PYTHON, str(demo_folder / "chat.py")]
 
 
+def _hear_ctrl_c():
+    """Have Ctrl-C mean what it means in a terminal, even where the tests run in the background of a shell."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def server(command):
     """Run the server; give the process and its port."""
-    with subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+    with subprocess.Popen(
+        [*command, "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=None if os.name == "nt" else _hear_ctrl_c,  # noqa: PLW1509  # it only sets a signal
+    ) as run:
         try:
             yield run, int(READY.fullmatch(run.stdout.readline())[1])
         finally:

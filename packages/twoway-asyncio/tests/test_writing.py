@@ -27,6 +27,9 @@ class Transport:
     def is_closing(self):
         return self.closing
 
+    def get_extra_info(self, name, default=None):
+        return default
+
     def can_write_eof(self):
         return True
 

@@ -82,7 +82,11 @@ class ProxyServer:
         server.close()
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks)
+        # Connections that are being accepted, too: their clients are gone, so that they end by themselves.
+        if others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others, timeout=5)
+        for _ in range(3):  # transports close their sockets in the next rounds of the loop
+            await asyncio.sleep(0)
 
     def __enter__(self):
         self._thread.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 from weakref import ref
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 
-_BOUND_METHODS = ("_read_ready_cb", "_write_ready", "_app_protocol_get_buffer", "_app_protocol_buffer_updated")
+_NOBODY = asyncio.BufferedProtocol()  # to whom a transport belongs when its connection is lost
 
 
 class Connection(ConnectionPath, ConnectionFacts, asyncio.BufferedProtocol):
@@ -396,11 +397,17 @@ class Connection(ConnectionPath, ConnectionFacts, asyncio.BufferedProtocol):
             if timer is not None:
                 timer.cancel()
         self._finish()
-        # asyncio's transports refer to themselves and to us by bound methods, and would wait for the garbage collector.
-        for owner in (self.transport, getattr(self.transport, "_ssl_protocol", None)):
-            attributes = getattr(owner, "__dict__", {})
-            for name in _BOUND_METHODS:
-                attributes.pop(name, None)
+        self._part_from_transport()
+
+    def _part_from_transport(self) -> None:
+        """Undo references between a transport and us, which would wait for the garbage collector."""
+        # Those over TLS keep methods of their protocol, also when they are done with it.
+        if self.transport.get_extra_info("ssl_object") is not None:
+            with suppress(AttributeError):  # some forget what they work with
+                self.transport.set_protocol(_NOBODY)
+        attributes = getattr(self.transport, "__dict__", {})
+        for name in ("_read_ready_cb", "_write_ready"):
+            attributes.pop(name, None)
 
     def pause_writing(self) -> None:
         """Take note that the write buffer is full; asyncio calls this."""
