@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import AsyncIterator
+from typing import TextIO
 
 # Bytes to read at once, and how many such pieces may wait.
 _CHUNK = 65536
@@ -48,18 +49,20 @@ async def read_lines() -> AsyncIterator[bytes]:
 async def _read_pieces() -> AsyncIterator[bytes]:
     pieces: asyncio.Queue[bytes] = asyncio.Queue()
     room = threading.Semaphore(_AHEAD)
-    arguments = (asyncio.get_running_loop(), pieces, room)
+    arguments = (sys.stdin, asyncio.get_running_loop(), pieces, room)
     threading.Thread(target=_read_all, args=arguments, name="standard input", daemon=True).start()
     while data := await pieces.get():
         room.release()
         yield data
 
 
-def _read_all(loop: asyncio.AbstractEventLoop, pieces: asyncio.Queue[bytes], room: threading.Semaphore) -> None:
+def _read_all(
+    stdin: TextIO | None, loop: asyncio.AbstractEventLoop, pieces: asyncio.Queue[bytes], room: threading.Semaphore
+) -> None:
     try:
         while True:
             room.acquire()
-            data = _read()
+            data = _read(stdin)
             loop.call_soon_threadsafe(pieces.put_nowait, data)
             if not data:
                 return
@@ -67,13 +70,14 @@ def _read_all(loop: asyncio.AbstractEventLoop, pieces: asyncio.Queue[bytes], roo
         pass
 
 
-def _read() -> bytes:
-    """Read what there is; nothing at the end. Not by ``sys.stdin``: its lock would be held while the program ends."""
-    if sys.stdin is None:  # it was closed before the program began
+def _read(stdin: TextIO | None) -> bytes:
+    """Read what there is; nothing at the end. Not by its own method: its lock would be held while the program ends."""
+    if stdin is None:  # it was closed before the program began
         return b""
     try:
-        return os.read(sys.stdin.fileno(), _CHUNK)
-    except io.UnsupportedOperation:  # in tests there is no file behind it
-        return sys.stdin.buffer.read(_CHUNK)
+        try:
+            return os.read(stdin.fileno(), _CHUNK)
+        except io.UnsupportedOperation:  # in tests there is no file behind it
+            return stdin.buffer.read(_CHUNK)
     except (OSError, ValueError):  # a terminal that has gone
         return b""
