@@ -83,11 +83,15 @@ class ProxyServer:
         server.close()
         for task in tasks:
             task.cancel()
-        # Connections that are being accepted, too: their clients are gone, so that they end by themselves.
-        if others := asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.wait(others, timeout=5)
-        for _ in range(3):  # transports close their sockets in the next rounds of the loop
-            await asyncio.sleep(0)
+        # Connections that are being accepted are nobody's yet.
+        transports = getattr(self._loop, "_transports", {})
+        for _ in range(200):
+            open_ones = [transport for transport in list(transports.values()) if transport._sock is not None]
+            if not open_ones and asyncio.all_tasks() == {asyncio.current_task()}:
+                break
+            for transport in open_ones:
+                transport.abort()
+            await asyncio.sleep(0.01)
 
     def __enter__(self):
         self._thread.start()
