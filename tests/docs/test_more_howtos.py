@@ -90,7 +90,19 @@ def test_tests(tmp_path):
     """The tests of the page pass, and notice what is wrong."""
 
     def run():
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, str(tmp_path)]
+        # Without -B the second run could take the compiled code of the first: same size, same second.
+        command = [
+            sys.executable,
+            "-B",
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-c",
+            os.devnull,
+            str(tmp_path),
+        ]
         return subprocess.run(command, capture_output=True, encoding="utf-8", check=False, cwd=tmp_path)
 
     for name in ("calculator.py", "test_calculator.py"):
