@@ -6,6 +6,7 @@
 
 #include "arguments.h"
 #include "call.h"
+#include "object.h"
 #include "view.h"
 #include "waiter.h"
 
@@ -105,15 +106,6 @@ static int flush_soon(AsyncioPath *self)
     return handle == NULL ? -1 : 0;
 }
 
-/* Read the clock; -1 with an exception set. */
-static double now(AsyncioPath *self)
-{
-    PyObject *time = PyObject_CallNoArgs(self->module->monotonic);
-    double seconds = time == NULL ? -1 : PyFloat_AsDouble(time);
-    Py_XDECREF(time);
-    return seconds;
-}
-
 int asyncio_transmit(AsyncioPath *self, ProtocolPath *protocol, Py_ssize_t size)
 {
     Inbox *inbox = asyncio_inbox(self);
@@ -132,7 +124,7 @@ int asyncio_transmit(AsyncioPath *self, ProtocolPath *protocol, Py_ssize_t size)
     if (self->flushing) {
         return 0;
     }
-    double time = now(self);
+    double time = read_clock(self->module->monotonic);
     if (time == -1 && PyErr_Occurred()) {
         return -1;
     }
@@ -224,7 +216,7 @@ static int received(AsyncioPath *self, ProtocolPath *protocol, PyObject *items, 
 static int receive(AsyncioPath *self, ProtocolPath *protocol, Inbox *inbox, const uint8_t *data, Py_ssize_t size)
 {
     bool whole = false;
-    double time = now(self);
+    double time = read_clock(self->module->monotonic);
     if (time == -1 && PyErr_Occurred()) {
         return -1;
     }
@@ -413,33 +405,7 @@ static PyObject *new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py
     return (PyObject *)self;
 }
 
-static int traverse(PyObject *object, visitproc visit, void *arg)
-{
-    AsyncioPath *self = (AsyncioPath *)object;
-    Py_VISIT(Py_TYPE(object));
-#define VISIT(name) Py_VISIT(self->name);
-    FOR_EACH_OBJECT(VISIT)
-#undef VISIT
-    return 0;
-}
-
-static int clear(PyObject *object)
-{
-    AsyncioPath *self = (AsyncioPath *)object;
-#define CLEAR(name) Py_CLEAR(self->name);
-    FOR_EACH_OBJECT(CLEAR)
-#undef CLEAR
-    return 0;
-}
-
-static void dealloc(PyObject *object)
-{
-    PyTypeObject *type = Py_TYPE(object);
-    PyObject_GC_UnTrack(object);
-    clear(object);
-    type->tp_free(object);
-    Py_DECREF(type);
-}
+DEFINE_LIFE(AsyncioPath, FOR_EACH_OBJECT)
 
 #define FAST(function) (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS
 

@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "object.h"
 #include "waiter.h"
 
 typedef enum { RECV, ANEXT, SEND } What;
@@ -120,8 +121,6 @@ static PySendResult wait(Call *self, Inbox *inbox, PyObject **result)
     *result = waiter;
     return PYGEN_NEXT;
 }
-
-static bool is_unset(const PyObject *value) { return value == NULL || value == Py_None; }
 
 static PySendResult receive(Call *self, PyObject **result)
 {

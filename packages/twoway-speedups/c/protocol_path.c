@@ -5,6 +5,7 @@
 
 #include "arguments.h"
 #include "encode.h"
+#include "object.h"
 #include "view.h"
 
 /* Receiving */
@@ -212,33 +213,7 @@ static PyObject *new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py
 
 #define FOR_EACH_OBJECT(X) X(state) X(decoder) X(encoder) X(events) X(failure) X(logger) X(output)
 
-static int traverse(PyObject *object, visitproc visit, void *arg)
-{
-    ProtocolPath *self = (ProtocolPath *)object;
-    Py_VISIT(Py_TYPE(object));
-#define VISIT(name) Py_VISIT(self->name);
-    FOR_EACH_OBJECT(VISIT)
-#undef VISIT
-    return 0;
-}
-
-static int clear(PyObject *object)
-{
-    ProtocolPath *self = (ProtocolPath *)object;
-#define CLEAR(name) Py_CLEAR(self->name);
-    FOR_EACH_OBJECT(CLEAR)
-#undef CLEAR
-    return 0;
-}
-
-static void dealloc(PyObject *object)
-{
-    PyTypeObject *type = Py_TYPE(object);
-    PyObject_GC_UnTrack(object);
-    clear(object);
-    type->tp_free(object);
-    Py_DECREF(type);
-}
+DEFINE_LIFE(ProtocolPath, FOR_EACH_OBJECT)
 
 #define FAST(function) (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS
 

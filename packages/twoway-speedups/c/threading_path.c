@@ -4,6 +4,7 @@
 #include <structmember.h>
 
 #include "arguments.h"
+#include "object.h"
 
 /*
  * Where a call can be told not to wait. Without a GIL the reference is used: its attributes are read without the lock
@@ -51,8 +52,6 @@ static void release_quietly(ThreadingPath *self)
     }
     PyErr_Restore(type, value, traceback);
 }
-
-static bool is_unset(const PyObject *value) { return value == NULL || value == Py_None; }
 
 static Inbox *get_inbox(const ThreadingPath *self)
 {
@@ -145,21 +144,12 @@ static int keep(ThreadingPath *self, Inbox *inbox, PyObject *items)
     return !(self->watched && inbox_is_full(inbox)) && !self->waiters;
 }
 
-/* Read the clock; -1 with an exception set. */
-static double now(ThreadingPath *self)
-{
-    PyObject *time = PyObject_CallNoArgs(self->module->clock);
-    double seconds = time == NULL ? -1 : PyFloat_AsDouble(time);
-    Py_XDECREF(time);
-    return seconds;
-}
-
 /* Give bytes to the protocol, with the lock; 1, 0 and -1 as above. */
 static int take_in(ThreadingPath *self, const uint8_t *data, Py_ssize_t size)
 {
     ProtocolPath *protocol = get_protocol(self);
     Inbox *inbox = get_inbox(self);
-    double time = now(self);
+    double time = read_clock(self->module->clock);
     bool whole;
     if (time == -1 && PyErr_Occurred()) {
         return -1;
@@ -504,33 +494,7 @@ static PyObject *new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py
     return (PyObject *)self;
 }
 
-static int traverse(PyObject *object, visitproc visit, void *arg)
-{
-    ThreadingPath *self = (ThreadingPath *)object;
-    Py_VISIT(Py_TYPE(object));
-#define VISIT(name) Py_VISIT(self->name);
-    FOR_EACH_OBJECT(VISIT)
-#undef VISIT
-    return 0;
-}
-
-static int clear(PyObject *object)
-{
-    ThreadingPath *self = (ThreadingPath *)object;
-#define CLEAR(name) Py_CLEAR(self->name);
-    FOR_EACH_OBJECT(CLEAR)
-#undef CLEAR
-    return 0;
-}
-
-static void dealloc(PyObject *object)
-{
-    PyTypeObject *type = Py_TYPE(object);
-    PyObject_GC_UnTrack(object);
-    clear(object);
-    type->tp_free(object);
-    Py_DECREF(type);
-}
+DEFINE_LIFE(ThreadingPath, FOR_EACH_OBJECT)
 
 #define FAST(function) (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS
 

@@ -4,6 +4,7 @@
 #include <structmember.h>
 
 #include "arguments.h"
+#include "object.h"
 
 PyObject *waiter_new(State *module, PyObject *loop)
 {
@@ -160,33 +161,7 @@ static PyObject *get_loop(PyObject *self, PyObject *Py_UNUSED(unused)) { return 
 
 #define FOR_EACH_OBJECT(X) X(loop) X(callback) X(context) X(message)
 
-static int traverse(PyObject *object, visitproc visit, void *arg)
-{
-    Waiter *self = (Waiter *)object;
-    Py_VISIT(Py_TYPE(object));
-#define VISIT(name) Py_VISIT(self->name);
-    FOR_EACH_OBJECT(VISIT)
-#undef VISIT
-    return 0;
-}
-
-static int clear(PyObject *object)
-{
-    Waiter *self = (Waiter *)object;
-#define CLEAR(name) Py_CLEAR(self->name);
-    FOR_EACH_OBJECT(CLEAR)
-#undef CLEAR
-    return 0;
-}
-
-static void dealloc(PyObject *object)
-{
-    PyTypeObject *type = Py_TYPE(object);
-    PyObject_GC_UnTrack(object);
-    clear(object);
-    type->tp_free(object);
-    Py_DECREF(type);
-}
+DEFINE_LIFE(Waiter, FOR_EACH_OBJECT)
 
 #define FAST(function) (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS
 
