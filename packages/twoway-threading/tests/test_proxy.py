@@ -79,18 +79,18 @@ class ProxyServer:
         self.port = server.sockets[0].getsockname()[1]
         self._started.set()
         await self._stop.wait()
-        server.close()
-        for task in tasks:
-            task.cancel()
-        # Connections that are being accepted are nobody's yet.
+        # Connections that are being accepted are nobody's yet, and lost to all when the server is closed.
         transports = getattr(self._loop, "_transports", {})
         for _ in range(200):
+            await asyncio.sleep(0.01)
             open_ones = [transport for transport in list(transports.values()) if transport._sock is not None]
             if not open_ones and asyncio.all_tasks() == {asyncio.current_task()}:
                 break
+            for task in tasks:
+                task.cancel()
             for transport in open_ones:
                 transport.abort()
-            await asyncio.sleep(0.01)
+        server.close()
 
     def __enter__(self):
         self._thread.start()
