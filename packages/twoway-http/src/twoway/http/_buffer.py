@@ -89,6 +89,19 @@ class Buffer:
         self._start = self._scanned = end + 1
         return line
 
+    def peek_lines(self, limit: int) -> bytes:
+        """
+        Look at the lines before a blank one, without taking them.
+
+        Args:
+            limit: Most bytes.
+
+        Returns:
+            The lines with their CR LF; empty when the blank line has not come, or there are more bytes.
+        """
+        end = self._data.find(b"\r\n\r\n", self._start, self._start + limit + 2)
+        return b"" if end < 0 else bytes(self._data[self._start : end + 2])
+
     def take(self, size: int) -> bytes:
         """
         Take bytes from the front.

@@ -15,6 +15,7 @@ from ._uri import WebSocketURI
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 _VERSION = "13"
+_UPGRADE = Headers(UPGRADE_FIELDS)
 
 # 16 bytes are 22 characters and two of padding in base64.
 _match_key = re.compile(r"[A-Za-z0-9+/]{22}==").fullmatch
@@ -231,7 +232,7 @@ def build_response(
     Spec:
         RFC 6455 §4.2.2 item 5.
     """
-    fields = Headers(UPGRADE_FIELDS)
+    fields = _UPGRADE.copy()
     fields.add("Sec-WebSocket-Accept", accept_key(key))
     if extensions is not None:
         fields.add("Sec-WebSocket-Extensions", extensions)
