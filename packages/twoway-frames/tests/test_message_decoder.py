@@ -46,6 +46,19 @@ def test_examples_of_the_rfc(wire: str, items: list[Item]) -> None:
     assert MessageDecoder().feed(bytes.fromhex(wire)) == items
 
 
+@pytest.mark.parametrize("fragments", [False, True])
+@pytest.mark.parametrize(("opcode", "other"), [(1, 2), (2, 1)], ids=["text first", "binary first"])
+def test_the_type_of_a_message_is_that_of_its_first_frame(opcode: int, other: int, fragments: bool) -> None:
+    in_pieces = [bytes([first, 1, 0x61, 0, 1, 0x62, 0x80, 1, 0x63]) for first in (opcode, other)]
+    whole = bytes([0x80 | other, 1, 0x61])
+    decoder = MessageDecoder(fragments=fragments)
+    types = {1: str, 2: bytes}
+    for wire, expected in ((in_pieces[0], opcode), (whole, other), (in_pieces[1], other), (in_pieces[0], opcode)):
+        payloads = [item.data if isinstance(item, Fragment) else item for item in decoder.feed(wire)]
+        assert {type(payload) for payload in payloads} == {types[expected]}
+        assert "".join(p if isinstance(p, str) else p.decode() for p in payloads) == ("a" if wire == whole else "abc")
+
+
 # (bytes before, items before, violation, class, close code, text); RFC 6455 §5.4, §5.5.1, §7.4, §8.1.
 NOT_UTF8 = "text is not UTF-8: "
 OVER_8 = "message of 9 bytes is over the limit of 8 bytes"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import TypeAlias
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 _KEY_SIZE = 4
 _POOL_KEYS = 1024
+_LARGE = 2048  # bytes; from here on tables are faster than arithmetic
 _from_bytes = int.from_bytes
 
 # list.pop() and list.extend(list) are atomic with and without the GIL, so threads share the pool without a lock.
@@ -37,7 +39,7 @@ def apply_mask(data: Buffer, key: Buffer, offset: int = 0) -> bytes:
         RFC 6455 §5.3.
 
     Cost:
-        Linear; one big-integer XOR.
+        Linear; one big-integer XOR, or four passes of ``bytes.translate`` over a quarter each of a large payload.
     """
     # Once for each frame of a client, and nearly always for bytes and from the beginning.
     if not isinstance(data, bytes):
@@ -51,9 +53,26 @@ def apply_mask(data: Buffer, key: Buffer, offset: int = 0) -> bytes:
             raise ValueError(f"offset must be >= 0, not {offset}")
         turn = offset % _KEY_SIZE
         key = key[turn:] + key[:turn]
+    return (_xor if len(data) < _LARGE else _translate)(data, key)
+
+
+def _xor(data: Buffer, key: bytes) -> bytes:
     size = len(data)
     repeated = (key * (size // _KEY_SIZE + 1))[:size]
     return (_from_bytes(data, "little") ^ _from_bytes(repeated, "little")).to_bytes(size, "little")
+
+
+def _translate(data: Buffer, key: bytes) -> bytes:
+    result = bytearray(data)
+    for turn, byte in enumerate(key):
+        result[turn::_KEY_SIZE] = result[turn::_KEY_SIZE].translate(_table(byte))
+    return bytes(result)
+
+
+@cache
+def _table(byte: int) -> bytes:
+    """Make what XOR with a byte of a key gives for each byte; all the tables together are 64 KiB."""
+    return _xor(bytes(range(256)), bytes([byte]) * _KEY_SIZE)
 
 
 def new_masking_key() -> bytes:
