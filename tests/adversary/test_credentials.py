@@ -120,6 +120,7 @@ def digest(params, **changes):
         {"qop": None, "nc": None, "cnonce": None},
         {"qop": "auth-int"},
         {"nc": "1"},
+        {"nc": "00000000"},
         {"nc": "+0000001"},
         {"nc": "zzzzzzzz"},
         {"cnonce": None},

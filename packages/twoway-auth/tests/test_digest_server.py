@@ -190,6 +190,20 @@ def test_anything_odd(changes):
     assert server.check(signed(server), 0.0) == "ada"
 
 
+@pytest.mark.parametrize(("nc", "taken"), [("00000000", False), ("00000001", True), ("ffffffff", True)])
+def test_counting_begins_at_one(nc, taken):
+    server = make()
+    params = parse_challenges([signed(server).headers["Authorization"]])[0].params
+    hashes = [
+        hashlib.sha256(text.encode()).hexdigest()
+        for text in (f"ada:{params['realm']}:correct horse", f"GET:{URI.resource_name}")
+    ]
+    middle = ":".join([params["nonce"], nc, params["cnonce"], "auth"])
+    response = hashlib.sha256(f"{hashes[0]}:{middle}:{hashes[1]}".encode()).hexdigest()
+    answer = server.check(signed(server, changes={**params, "nc": nc, "response": response}), 0.0)
+    assert answer == "ada" if taken else refused(answer)
+
+
 @pytest.mark.parametrize("changes", [{"uri": "/other"}, {"uri": "/chat"}, {"uri": ""}, {"uri": None}, {"uri": "\xe9"}])
 def test_other_uri(changes):
     server = make()

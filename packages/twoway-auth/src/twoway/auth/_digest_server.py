@@ -14,7 +14,8 @@ from ._grammar import check_realm, decode, encode, quote, shorten
 from ._hash import HASHES, digest, is_available, split_algorithm
 from ._nonces import Nonces
 
-_match_count = re.compile(r"[0-9A-Fa-f]{8}").fullmatch
+# RFC 7616 §3.4: the count includes the current request, so that it is never 0.
+_match_count = re.compile(r"(?!0{8})[0-9A-Fa-f]{8}").fullmatch
 _match_hash = re.compile(r"[0-9A-Fa-f]{32,64}").fullmatch
 _match_extended = re.compile(r"UTF-8'[A-Za-z0-9\-]*+'((?:[!#$&+\-.^_`|~0-9A-Za-z]|%[0-9A-Fa-f]{2})*+)", re.I).fullmatch
 
