@@ -70,6 +70,14 @@ def test_build_request(request_):
     )
 
 
+@pytest.mark.parametrize(
+    ("uri", "host"),
+    [("ws://h:443/", "h:443"), ("wss://h:443/", "h"), ("ws://[::1]:81/", "[::1]:81"), ("ws://h:80/", "h")],
+)
+def test_host_has_the_port_unless_it_is_the_default_one(uri, host):
+    assert build_request(parse_uri(uri), KEY).headers["Host"] == host
+
+
 @pytest.mark.feature("set the Origin and User-Agent headers")
 def test_build_request_with_everything():
     request = build_request(

@@ -55,6 +55,7 @@ def test_closed_by_us(make_open: Make, side: str, closing: Make, sent: Make) -> 
     assert not protocol.half_close
     assert (protocol.close_code, protocol.close_reason) == (None, None)
     protocol.receive_data(closing(protocol, 1001), 2)
+    assert sent(protocol) == []
     # RFC 6455 §7.1.1: the server ends the TCP connection first.
     assert protocol.half_close is (side == "server")
     protocol.receive_eof(3)
