@@ -205,8 +205,9 @@ def test_abort_ends_what_waits_in_another_thread(silent, tls, spawn, call, secur
 
 @pytest.mark.parametrize("call", CALLS)
 def test_close_ends_what_waits_in_another_thread(silent, spawn, call):
+    seconds = 1 if call == "close" else 0.1  # that call has to be seen to wait
     with silent() as uri:
-        client = connect(uri, close_timeout=0.1, ping_interval=None, **PLAIN).connect()
+        client = connect(uri, close_timeout=seconds, ping_interval=None, **PLAIN).connect()
         waiting = spawn(blocking_calls(client)[call]).blocked()
         client.close()
         if call in ("wait_closed", "close"):
