@@ -12,6 +12,7 @@
  */
 #if defined(__linux__) && !defined(Py_GIL_DISABLED)
 #define QUICK
+#define NOT_INLINED __attribute__((noinline))
 #include <errno.h>
 #include <sys/socket.h>
 #endif
@@ -69,13 +70,15 @@ static ProtocolPath *get_protocol(const ThreadingPath *self)
 
 /* Receiving */
 
-#define SMALL_READ 16384
+/* A thread that waits holds the place for what comes on its stack, whose pages it keeps: more only where more comes. */
+#define SMALL_READ 2048
+#define BURST_READ 16384
 #define LARGE_READ 262144
 
 typedef struct {
-    uint8_t small[SMALL_READ]; /* costs no memory until bytes come */
-    uint8_t *large;            /* for the rest of a large frame; NULL where `small` does */
+    uint8_t *place;
     size_t size;
+    uint8_t *large; /* what is to be freed; NULL where `place` is on the stack */
     ssize_t count;
     int error;
 } Reading;
@@ -83,9 +86,8 @@ typedef struct {
 /* Wait for bytes in a system call, without lock and GIL. */
 static void read_socket(int fd, Reading *reading)
 {
-    uint8_t *place = reading->large != NULL ? reading->large : reading->small;
     Py_BEGIN_ALLOW_THREADS
-    reading->count = recv(fd, place, reading->size, 0);
+    reading->count = recv(fd, reading->place, reading->size, 0);
     reading->error = reading->count < 0 ? errno : 0;
     Py_END_ALLOW_THREADS
 }
@@ -94,12 +96,13 @@ static void read_socket(int fd, Reading *reading)
 static void plan_reading(const ProtocolPath *protocol, Reading *reading)
 {
     const Reader *decoder = (Reader *)protocol->decoder;
-    reading->large = NULL;
-    reading->size = SMALL_READ;
-    if (decoder->in_frame && decoder->left > SMALL_READ) {
+    if (decoder->in_frame && decoder->left > BURST_READ) {
         size_t size = decoder->left < LARGE_READ ? (size_t)decoder->left : LARGE_READ;
         reading->large = PyMem_RawMalloc(size);
-        reading->size = reading->large == NULL ? SMALL_READ : size;
+        if (reading->large != NULL) {
+            reading->place = reading->large;
+            reading->size = size;
+        }
     }
 }
 
@@ -233,8 +236,8 @@ static Outcome end_reading(ThreadingPath *self, const Reading *reading, PyObject
         return read_out_end(self, reading) < 0 ? leave_failed(self) : leave(self) < 0 ? FAILED : REFER;
     }
     PyObject *exception = acquire_anyway(self);
-    const uint8_t *data = reading->large != NULL ? reading->large : reading->small;
-    int status = take_in(self, data, reading->count);
+    self->burst = (size_t)reading->count >= SMALL_READ;
+    int status = take_in(self, reading->place, reading->count);
     if (status > 0 && exception == NULL && !self->tell) { /* the usual case */
         Inbox *inbox = get_inbox(self);
         *message = inbox == NULL ? NULL : inbox_get(inbox);
@@ -265,9 +268,9 @@ static Outcome end_reading(ThreadingPath *self, const Reading *reading, PyObject
     return leave(self) < 0 ? FAILED : AGAIN;
 }
 
-static Outcome receive(ThreadingPath *self, PyObject **message)
+static Outcome receive_into(ThreadingPath *self, uint8_t *place, size_t size, PyObject **message)
 {
-    Reading reading;
+    Reading reading = {.place = place, .size = size, .large = NULL};
     if (acquire(self) < 0) {
         return FAILED;
     }
@@ -291,13 +294,25 @@ static Outcome receive(ThreadingPath *self, PyObject **message)
     return outcome;
 }
 
+NOT_INLINED static Outcome receive_little(ThreadingPath *self, PyObject **message)
+{
+    uint8_t place[SMALL_READ];
+    return receive_into(self, place, sizeof place, message);
+}
+
+NOT_INLINED static Outcome receive_burst(ThreadingPath *self, PyObject **message)
+{
+    uint8_t place[BURST_READ];
+    return receive_into(self, place, sizeof place, message);
+}
+
 /* Give a message, or NULL: with an exception, or for the reference to do it. */
 static PyObject *receive_quickly(ThreadingPath *self)
 {
     PyObject *message = NULL;
     Outcome outcome = AGAIN;
     while (outcome == AGAIN) {
-        outcome = receive(self, &message);
+        outcome = self->burst ? receive_burst(self, &message) : receive_little(self, &message);
     }
     return outcome == MESSAGE ? message : NULL;
 }

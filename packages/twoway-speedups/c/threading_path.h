@@ -10,6 +10,7 @@ typedef struct {
     State *module;
     /* Attributes that the Python code of subclasses sets and reads; NULL for those that are not set. */
     PyObject *fragmenting, *inbox, *lock, *outbox, *parts, *protocol, *reader, *receiver, *rest, *slow_consumer, *tls;
+    bool burst; /* whether the last read gave more than little */
     char dropping, eof, reading, shut, stuck, tell, watched, writable, writing;
     int fd;
     Py_ssize_t turn, waiters;
