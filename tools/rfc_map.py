@@ -28,14 +28,14 @@ RFCS = ("6455", "7692")
 #: As the RFCs have them; in lower case, in sentences that mean it but do not shout.
 LEVELS = (
     *("MUST", "MUST NOT", "SHALL", "SHALL NOT", "SHOULD", "SHOULD NOT", "RECOMMENDED"),
-    *("must", "must not", "should", "recommended"),
+    *("must", "must not", "should", "should not", "recommended"),
 )
 
 INTRODUCTION = """\
 # RFC map
 
 Each MUST, MUST NOT, SHOULD, SHOULD NOT and RECOMMENDED of RFC 6455 and RFC 7692, in the order of the text and in words
-of our own; what is required of other parties, too, and sentences that say "must" in lower case and mean it. The steps
+of our own; what is required of other parties, too, and sentences that say it in lower case and mean it. The steps
 of an algorithm count like the sentence that introduces it. Beside each stand the code that obeys and tests that fail
 when it does not, or why it does not concern a library, or how far it is left to you.
 
