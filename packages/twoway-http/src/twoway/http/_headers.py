@@ -24,6 +24,9 @@ class MultipleValuesError(KeyError):
         name: Name of the header.
     """
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+
     def __str__(self) -> str:
         return f"header {self.args[0]} has several values; use get_all()"
 
