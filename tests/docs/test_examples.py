@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("packages/*/README.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 BLOCK = re.compile(r"^( *)```python[^\n]*\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
+SHOWN = re.compile(r'^( *)```\w+ title="([^"]+)"\n(.*?)^\1```', re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 
 
@@ -40,6 +41,14 @@ def test_examples_import_what_exists(page):
 def test_relative_links_lead_somewhere(page):
     targets = LINK.findall(page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_files_are_shown_as_they_are(page):
+    """A block with a title is that file, and so what a test runs; the README and the pages show the same ones."""
+    for indentation, title, block in SHOWN.findall(page.read_text(encoding="utf-8")):
+        lines = (line.removeprefix(indentation) for line in block.splitlines())
+        assert "\n".join(lines) + "\n" == (ROOT / title).read_text(encoding="utf-8"), title
 
 
 @pytest.mark.parametrize("package", sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml")))
