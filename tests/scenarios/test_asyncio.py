@@ -74,7 +74,7 @@ async def as_client(peers: Any, behaviour: Any, call: Any) -> None:
     secure = peers.secure(behaviour)
     with peers.serve(behaviour) as port:
         uri = f"{'wss' if secure else 'ws'}://localhost:{port}/"
-        options = {**peers.options, "host": "127.0.0.1", "ssl": peers.client_tls if secure else None}
+        options = {**peers.options(behaviour), "host": "127.0.0.1", "ssl": peers.client_tls if secure else None}
         try:
             async with connect(uri, **options) as connection:
                 await attempt(call, connection)
@@ -91,7 +91,7 @@ async def as_server(peers: Any, behaviour: Any, call: Any) -> None:
         handled.append(connection)
         await attempt(call, connection)
 
-    options = {**peers.options, "ssl": peers.server_tls if secure else None}
+    options = {**peers.options(behaviour), "ssl": peers.server_tls if secure else None}
     async with serve(handler, "127.0.0.1", 0, **options) as server:
         peers.connect(behaviour, server.sockets[0].getsockname()[1])
         while not server._connections and not handled:
@@ -107,7 +107,7 @@ async def end_server(peers: Any, behaviour: Any, how: str) -> None:
     secure = peers.secure(behaviour)
     seen: list[Any] = []  # requests; a connection may be gone before anybody looks
     options = {
-        **peers.options,
+        **peers.options(behaviour),
         "ssl": peers.server_tls if secure else None,
         "process_request": lambda connection, request: seen.append(request),
     }

@@ -105,7 +105,7 @@ def as_client(peers: Any, behaviour: Any, call: Any) -> None:
     secure = peers.secure(behaviour)
     with peers.serve(behaviour) as port:
         uri = f"{'wss' if secure else 'ws'}://localhost:{port}/"
-        options = {**peers.options, "host": "127.0.0.1", "ssl": peers.client_tls if secure else None}
+        options = {**peers.options(behaviour), "host": "127.0.0.1", "ssl": peers.client_tls if secure else None}
         try:
             with connect(uri, **options) as connection:
                 attempt(call, connection)
@@ -123,7 +123,7 @@ def as_server(peers: Any, behaviour: Any, call: Any) -> None:
         handled.append(connection)
         attempt(call, connection)
 
-    options = {**peers.options, "ssl": peers.server_tls if secure else None}
+    options = {**peers.options(behaviour), "ssl": peers.server_tls if secure else None}
     with serve(handler, "127.0.0.1", 0, create_connection=noticing(seen), **options) as server:
         peers.connect(behaviour, server.sockets[0].getsockname()[1])
         assert seen.wait(PATIENCE)
@@ -156,7 +156,11 @@ def end_server(peers: Any, behaviour: Any, how: str) -> None:
     def handler(connection: Any) -> None:
         attempt(receive, connection)
 
-    options = {**peers.options, "ssl": peers.server_tls if secure else None, "process_request": process_request}
+    options = {
+        **peers.options(behaviour),
+        "ssl": peers.server_tls if secure else None,
+        "process_request": process_request,
+    }
     with serve(handler, "127.0.0.1", 0, **options) as server:
         peers.connect(behaviour, server.sockets[0].getsockname()[1])
         if behaviour.__name__ != "stops_inside_the_handshake":
