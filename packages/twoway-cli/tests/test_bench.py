@@ -84,6 +84,13 @@ def test_nobody_listens(cli):
     assert result.exit_code == 10
 
 
+def test_the_time_is_over(cli, serving):
+    result = cli("bench", serving(), "--duration", "forever", "--timeout", "700ms", "--connections", "1", "--json")
+    assert result.exit_code == 40
+    assert json.loads(result.stdout)["messages"] > 0
+    assert result.stderr == "The time of --timeout is over.\n"
+
+
 def test_times():
     assert [show_time(each) for each in (0, 1.5e-6, 0.0123, 2.5, float("inf"))] == [
         "0 µs",

@@ -230,6 +230,7 @@ def test_a_server_that_does_not_answer_the_close_frame(cli, answering):
 def test_a_server_that_hangs_up_at_the_close_frame(cli, answering):
     result = cli("connect", answering(None, mute="rude"))
     assert result.exit_code == 30
+    assert result.stderr == "The connection was lost: the server hung up without a Close frame.\n"
 
 
 def test_a_message_that_is_too_large(cli, serving):
@@ -246,6 +247,7 @@ def test_a_message_that_is_too_large_for_the_server(cli, serving):
     result = cli("connect", serving(max_size=1000), input="x" * 2000)
     assert result.exit_code == 33
     assert "1009 (message too big)" in result.stderr
+    assert "--max-size" not in result.stderr  # it is a limit of theirs
 
 
 def test_tls(cli, serving, tls):
@@ -255,6 +257,26 @@ def test_tls(cli, serving, tls):
     result = cli("connect", uri, input="x")
     assert result.exit_code == 13
     assert re.match(r"The certificate of localhost:\d+ was not accepted: .*\.\nHint: --ca FILE", result.stderr)
+
+
+def test_tls_behind_a_redirect(cli, serving, answering, tls):
+    async def tell(connection):
+        await connection.send(
+            repr([name for name in ("X-Key", "Cookie", "Authorization") if name in headers(connection)])
+        )
+
+    def headers(connection):
+        return connection.request.headers
+
+    target = serving(tell, path="/?a=b", ssl=tls.server)
+    uri = answering(http("301 Moved Permanently", f"Location: {target}"))
+    secrets = ("--header", "X-Key: 1", "--cookie", "a=b", "--auth", "ada:secret")
+    assert cli("connect", uri, "--ca", str(tls.ca), *secrets).stdout == "[]\n"
+    assert cli("connect", uri, "--insecure", *secrets).stdout == "[]\n"
+    result = cli("connect", uri)
+    assert result.exit_code == 13
+    place = target.removeprefix("wss://").partition("/")[0]
+    assert result.stderr.startswith(f"The certificate of {place} was not accepted: ")
 
 
 def test_a_certificate_for_another_name(cli, serving, tls):
@@ -281,6 +303,14 @@ def test_proxies(cli, serving, answering):
     result = cli("connect", uri, "--proxy", "gopher://x")
     assert result.exit_code == 2
     assert cli("connect", uri, "--proxy", "none", input="x").stdout == "x\n"
+    silent = answering(None).replace("ws:", "http:").rstrip("/")
+    result = cli("connect", uri, "--proxy", silent, "--timeout", "300ms")
+    assert result.exit_code == 12
+    assert f", through the proxy {silent}, did not answer in time." in result.stderr
+    result = cli("connect", uri, "--proxy", "http://nowhere.invalid:3128")
+    assert result.exit_code == 14
+    assert "cannot be reached: " in result.stderr
+    assert "Errno" not in result.stderr
 
 
 @pytest.mark.parametrize(

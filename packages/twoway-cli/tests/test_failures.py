@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import ssl
 
 import pytest
 
-from twoway.asyncio import ConnectionClosedError, InvalidStatus, Response
+from twoway.asyncio import ConnectionClosedError, InvalidHandshake, InvalidStatus, Response
 from twoway.cli._exits import Exit
 from twoway.cli._failures import Failure, Stop, explain, find_reason, judge
 
@@ -35,13 +36,58 @@ FOUND = "host:1 answered 302 Found, which was not followed: to {}."
         (refused(502), Exit.SERVER_ERROR, REFUSED.format("502 Bad Gateway", "")),
         (refused(599), Exit.SERVER_ERROR, REFUSED.format("599", "")),
         (refused(302, Location="/there"), Exit.REDIRECTED, FOUND.format("/there")),
-        (refused(302), Exit.REDIRECTED, FOUND.format("nowhere")),
+        (
+            refused(302),
+            Exit.REDIRECTED,
+            "host:1 answered 302 Found, which was not followed: it has no Location header.",
+        ),
+        (ConnectionResetError(), Exit.TLS, "TLS with host:1 failed: the server hung up."),
+        (
+            ConnectionResetError(errno.ECONNRESET, "x"),
+            Exit.NO_CONNECTION,
+            f"No connection to host:1: {os.strerror(errno.ECONNRESET)}.",
+        ),
         (RuntimeError("a\x1b"), Exit.FAILED, "RuntimeError: a\\x1b."),
     ],
 )
 def test_one_sentence_and_a_status(exc, exit, sentence):
     failure = explain(exc, "host:1")
     assert (failure.exit, failure.sentence) == (exit, sentence)
+
+
+def not_accepted(why):
+    exc = ssl.SSLCertVerificationError()
+    exc.verify_message = why
+    return exc
+
+
+def alert(reason):
+    exc = ssl.SSLError()
+    exc.reason = reason
+    return exc
+
+
+@pytest.mark.parametrize(
+    ("exc", "hint"),
+    [
+        (not_accepted("certificate has expired"), "the server needs a new one"),
+        (not_accepted("certificate is not yet valid"), "the clock of this machine"),
+        (not_accepted("self-signed certificate"), "--ca FILE"),
+        (alert("TLSV13_ALERT_CERTIFICATE_REQUIRED"), "--cert FILE"),
+        (alert("WRONG_VERSION_NUMBER"), "ws://"),
+        (InvalidHandshake("connection closed while reading HTTP status line"), "wss://"),
+        (InvalidHandshake("malformed HTTP status line: b'SSH-2.0'"), "right port"),
+        (InvalidHandshake("invalid Sec-WebSocket-Accept header: 'x'"), "cache"),
+        (ImportError("python-socks is missing"), "twoway-cli[socks]"),
+        (refused(401, reason="Basic is asked for, and there are no credentials"), "--auth USER"),
+    ],
+)
+def test_hints(exc, hint):
+    assert hint in explain(exc, "host:1").hint
+
+
+def test_no_hint_to_give_credentials_where_they_were_given():
+    assert explain(refused(401, reason="the bearer token was refused"), "host:1").hint == ""
 
 
 def test_pages_are_not_quoted():

@@ -136,9 +136,16 @@ def test_redirects(cli, serving, answering, tls):
     target = serving(ssl=tls.server)
     uri = answering(f"HTTP/1.1 301 Moved\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode())
     result = cli("probe", uri, "--ca", str(tls.ca))
-    assert "redirect" in result.stdout
-    # What --ca says is for the first server.
-    assert result.exit_code == 13
+    assert result.exit_code == 0
+    assert verdicts(result.stdout)["redirect"] == "info"
+    assert verdicts(result.stdout)["TLS"] == "ok"
+    assert cli("probe", uri).exit_code == 13
+
+
+def test_the_time_is_over(cli, answering):
+    result = cli("probe", answering(None, mute="yes"), "--timeout", "300ms")
+    assert result.exit_code == 40
+    assert verdicts(result.stdout)["time"] == "FAIL"
 
 
 def test_a_connection_that_ends_at_once(cli, serving):
@@ -173,6 +180,11 @@ def test_proxies(cli, serving, answering):
     result = cli("probe", serving(), "--proxy", proxy.rstrip("/"))
     assert result.exit_code == 14
     assert "(argument): it is asked for a tunnel to localhost:" in result.stdout
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        result = cli("probe", serving(), "--proxy", f"http://127.0.0.1:{bound.getsockname()[1]}")
+    assert result.exit_code == 14
+    assert "No connection to the proxy 127.0.0.1:" in result.stdout
     result = cli("probe", serving(), "--proxy", "gopher://x")
     assert result.exit_code == 2
     assert verdicts(result.stdout)["proxy"] == "FAIL"

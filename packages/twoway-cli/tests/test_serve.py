@@ -122,6 +122,16 @@ def test_a_line_that_is_too_long(program, run):
     assert "1011" in result.stderr
 
 
+def test_a_program_that_writes_what_nobody_reads_sees_the_end_of_its_input(program, run, tmp_path):
+    mark = tmp_path / "mark"
+    source = f"import sys; print('x' * 3_000_000); sys.stdin.read(); open({str(mark)!r}, 'w')"
+    process, uri = program(source, "--max-line", "1k", "--stop-after", "60s")
+    assert run("connect", uri, "--wait", "forever").returncode == 31
+    process.stderr.readline()
+    assert process.stderr.readline().endswith("ended: closed: the program wrote a line that is no message\n")
+    assert mark.exists()
+
+
 def test_a_program_that_runs_too_long(program, run):
     _, uri = program("import time; time.sleep(100)", "--lifetime", "200ms", "--stop-after", "100ms")
     result = run("connect", uri, "--wait", "forever")

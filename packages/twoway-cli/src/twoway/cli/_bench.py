@@ -76,10 +76,13 @@ async def _measure(connecting: Connecting, own: dict[str, Any]) -> None:
     payload = text.encode() if own["binary"] else text
     plan = Plan(own["connections"], own["in_flight"], duration, own["count"], payload)
     load = Load(connecting, plan)
+    begin = asyncio.get_running_loop().time()
     try:
         with _progress() as progress:
-            await _run(load, plan, progress)
-    except asyncio.CancelledError:  # Ctrl-C: what is known is worth knowing
+            await _open(load, plan, progress)
+            async with connecting.limited(begin):
+                await _run(load, plan, progress)
+    except (asyncio.CancelledError, Stop):  # Ctrl-C, and the like: what is known is worth knowing
         if load.outcome.latency.count:
             _show(plan, load.outcome, own["as_json"])
         raise
@@ -95,9 +98,12 @@ def _show(plan: Plan, outcome: Outcome, as_json: bool) -> None:
     click.echo(json.dumps(as_dict(plan, outcome)) if as_json else "\n".join(describe(plan, outcome)))
 
 
-async def _run(load: Load, plan: Plan, progress: Progress) -> None:
+async def _open(load: Load, plan: Plan, progress: Progress) -> None:
     opening = progress.add_task("connecting", total=plan.connections, rate="")
     await load.open(lambda number: progress.update(opening, completed=number))
+
+
+async def _run(load: Load, plan: Plan, progress: Progress) -> None:
     total = None if plan.duration == math.inf else plan.duration
     if plan.count is not None:
         total = float(plan.count * plan.connections)

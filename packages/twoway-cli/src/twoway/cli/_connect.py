@@ -13,8 +13,8 @@ from twoway.http import WebSocketURI
 
 from ._command import Command, option, together
 from ._connecting import Connecting, address_argument, connecting_options, run
-from ._exits import Exit, show_exits
-from ._failures import Failure, Stop, explain
+from ._exits import show_exits
+from ._failures import Stop
 from ._handshake import show_handshake
 from ._messages import Format, JsonLines, Lines
 from ._stdin import has_terminal
@@ -91,9 +91,8 @@ async def _talk(
     begin = asyncio.get_running_loop().time()
     connection = await open_connection(connecting)
     pinging = None if ping is None else asyncio.create_task(_ping(connection, ping))
-    limit = asyncio.timeout_at(None if connecting.timeout in (None, math.inf) else begin + connecting.timeout)
     try:
-        async with limit:
+        async with connecting.limited(begin):
             if has_terminal() and not as_json:
                 from ._interactive import converse
 
@@ -103,10 +102,6 @@ async def _talk(
 
                 form: Format = JsonLines() if as_json else Lines(binary)
                 await exchange(connection, form, count, wait)
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        raise Stop(Failure(Exit.TIMEOUT, "The time of --timeout is over.")) from None
     finally:
         if pinging is not None:
             pinging.cancel()
@@ -139,11 +134,11 @@ async def open_connection(connecting: Connecting) -> ClientConnection:
             click.secho(f"Redirected to {target}", dim=True, err=True)
 
     try:
-        connection = await connecting.connector(redirected)
+        connection = await connecting.open(redirected)
     except Exception as exc:
         if connecting.verbose:
             show_handshake(getattr(exc, "response", None))
-        raise Stop(explain(exc, places[-1])) from exc
+        raise Stop(connecting.explain(exc, places[-1])) from exc
     if connecting.verbose:
         show_handshake(connection.response, connection.request)
     return connection

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 import ssl
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import click
 
-from twoway.asyncio import InvalidHandshake, connect, unix_connect
-from twoway.http import ProxyLike, URIError, WebSocketURI, parse_uri
+from twoway.asyncio import ClientConnection, InvalidHandshake, connect, unix_connect
+from twoway.http import InvalidProxy, Proxy, ProxyLike, URIError, WebSocketURI, choose_proxy, parse_uri
 
 from ._command import option, together
 from ._exits import Exit
@@ -21,6 +23,7 @@ from ._values import COOKIE, CREDENTIALS, DURATION, HEADER, SIZE, TOKEN
 
 _Result = TypeVar("_Result")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_OnRedirect = Callable[[WebSocketURI, WebSocketURI], object]
 
 _FILE = click.Path(exists=True, dir_okay=False)
 # What people paste from the address bar of a browser; the same mapping that browsers have.
@@ -31,6 +34,15 @@ _OPEN_TIMEOUT = 10.0
 # Nobody wants to look at a terminal for longer after the wish to leave; seconds.
 _CLOSE_TIMEOUT = 3.0
 _WAYS = ("auth", "digest", "bearer")
+
+
+class _Secured(Exception):
+    """Carry where a redirect leads from ``ws://`` to ``wss://``."""
+
+    def __init__(self, target: WebSocketURI) -> None:
+        super().__init__(target)
+        self.target = target
+
 
 address_argument = click.argument("uri", required=False)
 
@@ -143,21 +155,81 @@ class Connecting:
             return True
         return None if self.proxy in ("auto", "none") else self.proxy
 
-    def connector(self, on_redirect: Callable[[WebSocketURI, WebSocketURI], object] | None = None) -> connect:
+    async def open(self, on_redirect: _OnRedirect | None = None) -> ClientConnection:
         """
-        Make what connects; each call is for another connection.
+        Connect; each call is for another connection.
 
         Args:
             on_redirect: Called with source and target of each redirect that is followed.
 
         Returns:
-            What to await, or to use as an asynchronous context manager.
+            The connection, open.
 
         Raises:
             Stop: An argument is wrong; the user's mistake.
+            Exception: There is no connection; `explain` knows what it means.
         """
+        async with asyncio.timeout(self.open_timeout):
+            try:
+                return await self._connector(on_redirect)
+            except _Secured as exc:
+                return await self._without_secrets(exc.target)._connector(on_redirect)
+
+    def _without_secrets(self, target: WebSocketURI) -> Connecting:
+        """Lead elsewhere, with nothing that was for the first server, but with all that the options say about TLS."""
+        return replace(self, uri=str(target), headers=(), cookies=(), auth=None, digest=None, bearer=None)
+
+    def find_proxy(self) -> Proxy | None:
+        """
+        Find the proxy on the way to the server.
+
+        Returns:
+            The proxy, None if the connection is direct.
+
+        Raises:
+            InvalidProxy: What ``--proxy`` or the environment says is none.
+        """
+        return None if self.unix is not None else choose_proxy(self.proxy_setting, self.target)
+
+    def explain(self, exc: BaseException, place: str) -> Failure:
+        """
+        Say why there is no connection.
+
+        Args:
+            exc: As from `open`.
+            place: Where to it was on its way.
+
+        Returns:
+            The failure; who does not answer may be the proxy, so that it is named then.
+        """
+        with suppress(InvalidProxy):
+            if isinstance(exc, TimeoutError) and (proxy := self.find_proxy()) is not None:
+                place = f"{place}, through the proxy {proxy},"
+        return explain(exc, place)
+
+    @asynccontextmanager
+    async def limited(self, begin: float) -> AsyncIterator[None]:
+        """
+        Allow what is done inside, opening excepted, the time of ``--timeout``.
+
+        Args:
+            begin: When it all began; seconds, in the time of the event loop.
+
+        Raises:
+            Stop: The time is over.
+        """
+        limit = asyncio.timeout_at(None if self.timeout in (None, math.inf) else begin + self.timeout)
         try:
-            arguments = self._arguments(on_redirect)
+            async with limit:
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise Stop(Failure(Exit.TIMEOUT, "The time of --timeout is over.")) from None
+
+    def _connector(self, on_redirect: _OnRedirect | None) -> connect:
+        try:
+            arguments = self._arguments(self._stop_at_tls(on_redirect))
             uri = self._written()
             return connect(uri, **arguments) if self.unix is None else unix_connect(self.unix, uri, **arguments)
         except (InvalidHandshake, ValueError, TypeError) as exc:
@@ -166,7 +238,18 @@ class Connecting:
     def _written(self) -> str:
         return _normalize(self.uri or _LOCAL)
 
-    def _arguments(self, on_redirect: Callable[[WebSocketURI, WebSocketURI], object] | None) -> dict[str, Any]:
+    def _stop_at_tls(self, on_redirect: _OnRedirect | None) -> _OnRedirect:
+        """Stop where a redirect leads to TLS, once and for all: none leads back. The driver has no context for it."""
+
+        def tell(source: WebSocketURI, target: WebSocketURI) -> None:
+            if on_redirect is not None:
+                on_redirect(source, target)
+            if target.secure and not self.target.secure:
+                raise _Secured(target)
+
+        return tell
+
+    def _arguments(self, on_redirect: _OnRedirect) -> dict[str, Any]:
         arguments: dict[str, Any] = {
             "additional_headers": self._headers(),
             "origin": self.origin,
@@ -194,7 +277,7 @@ class Connecting:
             return DigestAuth(*self.digest)
         return self.auth if self.bearer is None else BearerAuth(self.bearer)
 
-    def _policy(self, on_redirect: Callable[[WebSocketURI, WebSocketURI], object] | None) -> Any:
+    def _policy(self, on_redirect: _OnRedirect) -> Any:
         from twoway.auth import Redirects
 
         # Nobody knows which of the headers are secret: all of them are for the server that they were given for.
@@ -265,8 +348,6 @@ def run(main: Coroutine[Any, Any, _Result]) -> _Result:
     Raises:
         Stop: It was interrupted.
     """
-    import asyncio
-
     try:
         return asyncio.run(main)
     except KeyboardInterrupt:

@@ -11,7 +11,7 @@ from twoway.http import WebSocketURI
 
 from ._connecting import Connecting
 from ._exits import Exit
-from ._failures import Failure, explain, judge
+from ._failures import Failure, judge
 from ._handshake import list_headers
 from ._report import Report, Step, Verdict
 from ._text import escape, shorten
@@ -45,12 +45,12 @@ async def shake_hands(report: Report, connecting: Connecting) -> tuple[ClientCon
 
     begin = perf_counter()
     try:
-        connection = await connecting.connector(redirected)
+        connection = await connecting.open(redirected)
     except Exception as exc:
         place = connecting.place if len(targets) == 1 else f"{targets[-1].host}:{targets[-1].port}"
         response = getattr(exc, "response", None)
         details = () if response is None else tuple(_list_response(response))
-        raise report.fail("handshake", explain(exc, place), details) from exc
+        raise report.fail("handshake", connecting.explain(exc, place), details) from exc
     assert connection.request is not None
     assert connection.response is not None
     details = (*_list_request(connection.request), *_list_response(connection.response))

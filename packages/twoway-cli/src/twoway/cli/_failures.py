@@ -102,14 +102,24 @@ def _not_known(exc: Any, place: str) -> Failure:
 
 def _bad_certificate(exc: Any, place: str) -> Failure:
     why = _phrase_of(getattr(exc, "verify_message", "") or exc)
-    remedy = "connect by a name that it has" if "mismatch" in why else "--ca FILE trusts another authority"
+    remedy = next((remedy for part, remedy in _REMEDIES if part in why), "--ca FILE trusts another authority")
     hint = f"{remedy}; --insecure looks away, which is for tests only"
     return Failure(Exit.TLS, f"The certificate of {place} was not accepted: {why}.", hint)
 
 
+# Part of what OpenSSL says about a certificate -> what to do.
+_REMEDIES = (
+    ("mismatch", "connect by a name that it has"),
+    ("expired", "the server needs a new one, unless the clock of this machine is wrong"),
+    ("not yet valid", "is the clock of this machine right?"),
+)
+_IS_IT_PLAIN = "is it a server without TLS? then the address begins with ws://"
+_OURS_IS_WANTED = "the server wants a certificate of ours: --cert FILE gives it"
+
+
 def _no_tls(exc: Any, place: str) -> Failure:
     why = (exc.reason or str(exc)).replace("_", " ").lower()
-    hint = "is it a server without TLS? then the address begins with ws://" if "wrong version" in why else ""
+    hint = _IS_IT_PLAIN if "wrong version" in why else _OURS_IS_WANTED if "certificate required" in why else ""
     return Failure(Exit.TLS, f"TLS with {place} failed: {shorten(why)}.", hint)
 
 
@@ -119,6 +129,13 @@ def _timed_out(exc: Any, place: str) -> Failure:
         f"{place} did not answer in time.",
         "twoway probe tells how far it came; --timeout gives it more time",
     )
+
+
+def _cut(exc: Any, place: str) -> Failure:
+    if exc.errno is not None:
+        return _no_connection(exc, place)
+    # asyncio has no number for a server that hangs up instead of shaking hands.
+    return Failure(Exit.TLS, f"TLS with {place} failed: the server hung up.", _IS_IT_PLAIN)
 
 
 def _no_connection(exc: Any, place: str) -> Failure:
@@ -137,6 +154,8 @@ def find_reason(exc: OSError) -> str:
     Returns:
         A phrase, such as ``Connection refused``.
     """
+    if isinstance(exc, socket.gaierror):  # with numbers of its own
+        return shorten(exc.strerror or str(exc))
     numbers = {exc.errno} if exc.errno else {int(number) for number in re.findall(r"\[Errno (\d+)\]", str(exc))}
     phrases = sorted(os.strerror(number) for number in numbers)
     return " and ".join(phrases) or shorten(str(exc)) or type(exc).__name__
@@ -147,8 +166,11 @@ def _bad_proxy_setting(exc: Any, place: str) -> Failure:
 
 
 def _proxy(exc: Any, place: str) -> Failure:
+    cause, why = exc.__cause__, str(exc)
+    if isinstance(cause, OSError):
+        why = why.replace(str(cause), find_reason(cause))
     return Failure(
-        Exit.PROXY, f"The proxy did not connect us with {place}: {_phrase_of(exc)}.", "--proxy none connects directly"
+        Exit.PROXY, f"The proxy did not connect us with {place}: {_phrase_of(why)}.", "--proxy none connects directly"
     )
 
 
@@ -157,7 +179,24 @@ def _bad_address(exc: Any, place: str) -> Failure:
 
 
 def _no_websocket(exc: Any, place: str) -> Failure:
-    return Failure(Exit.NO_WEBSOCKET, f"{place} did not shake hands: {_phrase_of(exc)}.")
+    why = _phrase_of(exc)
+    hint = next((hint for part, hint in _GUESSES if part in why), "")
+    return Failure(Exit.NO_WEBSOCKET, f"{place} did not shake hands: {why}.", hint)
+
+
+# Part of what is said about a response that is none -> what may be the reason.
+_GUESSES = (
+    (
+        "closed while reading HTTP status line",
+        "does the server want TLS, as in wss://, or over TLS a certificate of ours, as --cert gives it?",
+    ),
+    ("malformed HTTP status line", "something else than a web server listens there: is it the right port?"),
+    ("Sec-WebSocket-Accept", "somebody answered who had not read the request, such as a cache"),
+)
+
+
+def _no_library(exc: Any, place: str) -> Failure:
+    return Failure(Exit.PROXY, f"{exc}.", 'pip install "twoway-cli[socks]" brings it')
 
 
 # Status -> exit status, and a hint. What is not here is found by its hundreds.
@@ -172,6 +211,7 @@ _STATUSES: dict[int, tuple[Exit, str]] = {
     404: (Exit.NOT_FOUND, "check the path: /ws and /socket are frequent ones"),
     407: (Exit.PROXY, "--proxy http://user:password@proxy:3128 gives credentials"),
     426: (Exit.REFUSED, "the server wants another version of the protocol, or a proxy took the Upgrade header away"),
+    429: (Exit.REFUSED, "too many connections or attempts; try again later"),
     502: (Exit.SERVER_ERROR, "a reverse proxy answered: the server behind it is down, or speaks no WebSocket"),
     503: (Exit.SERVER_ERROR, "the server is starting, stopping or full"),
     504: (Exit.SERVER_ERROR, "a reverse proxy answered: the server behind it did not, in time"),
@@ -185,7 +225,8 @@ def _refused(exc: Any, place: str) -> Failure:
     name = f"{code} {_phrase(code)}".rstrip()
     if exit is Exit.REDIRECTED:
         return Failure(exit, f"{place} answered {name}, which was not followed: {_redirect(exc)}.", hint)
-    # With credentials at hand, the reason says what is wrong with them.
+    if code == 401 and exc.reason and "no credentials" not in exc.reason:
+        hint = ""  # they were given, and the reason says what is wrong with them
     extra = f"; {_phrase_of(exc.reason)}" if exc.reason else ""
     return Failure(exit, f"{place} answered {name} instead of opening a WebSocket{extra}{_body(response)}.", hint)
 
@@ -196,11 +237,10 @@ def _phrase(code: int) -> str:
 
 
 def _redirect(exc: Any) -> str:
-    return (
-        shorten(exc.reason)
-        if exc.reason
-        else f"to {shorten(' '.join(exc.response.headers.get_all('Location')) or 'nowhere')}"
-    )
+    if exc.reason:
+        return shorten(exc.reason)
+    target = shorten(" ".join(exc.response.headers.get_all("Location")))
+    return f"to {target}" if target else "it has no Location header"
 
 
 def _body(response: Response) -> str:
@@ -227,12 +267,14 @@ _CAUSES: dict[Cause, tuple[Exit, str]] = {
 
 def _closed(exc: Any, place: str) -> Failure:
     exit, sentence = _CAUSES.get(exc.cause, (Exit.LOST, f"The connection has ended: {exc.cause.value}"))
-    frame = exc.sent if exc.cause in (Cause.REMOTE_ERROR, Cause.FAILED) else exc.rcvd or exc.sent
-    if frame is not None and exc.cause is not Cause.CLOSE_TIMEOUT:
+    # Which Close frame tells more: that of who was first.
+    frame = exc.sent if exc.cause in (Cause.LOCAL_CLOSE, Cause.REMOTE_ERROR, Cause.FAILED) else exc.rcvd
+    if frame is not None:
         sentence += f": {escape(str(frame))}"
     elif isinstance(exc.__cause__, OSError):
         sentence += f": {find_reason(exc.__cause__)}"
-    hint = "--max-size SIZE allows larger messages" if exc.sent is not None and exc.sent.code == 1009 else ""
+    too_big = exc.cause is Cause.REMOTE_ERROR and exc.sent is not None and exc.sent.code == 1009
+    hint = "--max-size SIZE allows larger messages" if too_big else ""
     return Failure(exit, f"{sentence}.", hint)
 
 
@@ -269,7 +311,8 @@ _KINDS: tuple[tuple[type[BaseException], Callable[[Any, str], Failure]], ...] = 
     (ssl.SSLCertVerificationError, _bad_certificate),
     (ssl.SSLError, _no_tls),
     (TimeoutError, _timed_out),
+    (ConnectionResetError, _cut),
     (OSError, _no_connection),
-    (ImportError, lambda exc, place: Failure(Exit.PROXY, f"{exc}.")),
+    (ImportError, _no_library),
     (ValueError, lambda exc, place: Failure(Exit.USAGE, f"{_phrase_of(exc)}.")),
 )

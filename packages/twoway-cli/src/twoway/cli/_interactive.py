@@ -154,6 +154,7 @@ async def converse(
         key_bindings=_bindings(),
         completer=WordCompleter([f"/{name}" for name in _COMMANDS], sentence=True),
         complete_while_typing=False,
+        enable_suspend=True,
     )
     with patch_stdout(raw=True), keyboard.raw_mode():
         screen = Screen(terminal=True)

@@ -12,7 +12,7 @@ from twoway.asyncio import ClientConnection, ConnectionClosed
 
 from ._connecting import Connecting
 from ._exits import Exit
-from ._failures import Failure, Stop, explain, judge
+from ._failures import Failure, Stop, judge
 from ._histogram import Histogram
 from ._text import shorten
 
@@ -108,9 +108,9 @@ class Load:
         async with permits:
             begin = perf_counter()
             try:
-                self._connections.append(await self._connecting.connector())
+                self._connections.append(await self._connecting.open())
             except Exception as exc:
-                failure = explain(exc, self._connecting.place)
+                failure = self._connecting.explain(exc, self._connecting.place)
                 number = self._plan.connections
                 which = f"One of {number} connections failed. " if number > 1 else ""
                 raise Stop(Failure(failure.exit, which + failure.sentence, failure.hint)) from exc

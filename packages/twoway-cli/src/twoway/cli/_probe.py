@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from twoway.asyncio import ClientConnection
-from twoway.http import InvalidProxy, Proxy, choose_proxy
+from twoway.http import InvalidProxy, Proxy
 
 from ._command import Command, option
 from ._connecting import Connecting, address_argument, connecting_options, run
@@ -54,10 +56,11 @@ def probe(uri: str | None, as_json: bool, **options: Any) -> None:
 
 
 async def _probe(report: Report, connecting: Connecting) -> None:
+    begin = asyncio.get_running_loop().time()
     report.add(_describe_address(connecting))
     proxy = None if connecting.unix is not None else _find_proxy(report, connecting)
     if proxy is not None:
-        await _reach(report, proxy.host, proxy.port)
+        await _reach_proxy(report, proxy)
     elif connecting.unix is None:
         await _reach(report, connecting.target.host, connecting.target.port)
         if connecting.target.secure:
@@ -65,13 +68,26 @@ async def _probe(report: Report, connecting: Connecting) -> None:
     connection, target = await shake_hands(report, connecting)
     try:
         moved = target.origin != connecting.target.origin
-        await _talk(report, connecting, connection, show_tls=moved or proxy is not None)
+        async with connecting.limited(begin):
+            await _talk(report, connecting, connection, show_tls=moved or proxy is not None)
+    except Stop as stop:
+        if stop.failure.exit is Exit.TIMEOUT:
+            raise report.fail("time", stop.failure) from stop
+        raise
     finally:
         await connection.close()
 
 
 async def _reach(report: Report, host: str, port: int) -> None:
     await reach(report, f"{host}:{port}", await resolve(report, host, port))
+
+
+async def _reach_proxy(report: Report, proxy: Proxy) -> None:
+    try:
+        addresses = await resolve(report, proxy.host, proxy.port)
+        await reach(report, f"the proxy {proxy.host}:{proxy.port}", addresses)
+    except Stop as stop:  # that it is a proxy which is not there says more
+        raise Stop(replace(stop.failure, exit=Exit.PROXY)) from stop
 
 
 async def _talk(report: Report, connecting: Connecting, connection: ClientConnection, show_tls: bool) -> None:
@@ -96,7 +112,7 @@ def _describe_address(connecting: Connecting) -> Step:
 
 def _find_proxy(report: Report, connecting: Connecting) -> Proxy | None:
     try:
-        proxy = choose_proxy(connecting.proxy_setting, connecting.target)
+        proxy = connecting.find_proxy()
     except InvalidProxy as exc:
         raise report.fail("proxy", Failure(Exit.USAGE, f"The proxy cannot be used: {exc}.")) from exc
     if proxy is None:

@@ -15,6 +15,8 @@ from twoway.asyncio import ConnectionClosed, ServerConnection
 from ._messages import Closing, Format, Lines, Message, Ping
 
 _CHUNK = 65536
+# For what is left in a pipe whose writers are dead; a process that got away may hold it open. Seconds.
+_LAST = 0.5
 
 # What lines cannot carry, RFC 6455 §7.4.1: 1003, unsupported data.
 _UNSUPPORTED = 1003
@@ -183,12 +185,21 @@ class Program:
         """End the program: by the end of its input, then by SIGTERM, then by SIGKILL."""
         if self._process.stdin is not None:
             self._process.stdin.close()
+        dropping = asyncio.create_task(self._drop_output())
         try:
             if not await self._has_ended():
                 self._signal("SIGTERM")
                 await self._has_ended()
         finally:
             self._signal("SIGKILL")  # its children, too, if it had any that outlive it
+            await asyncio.wait({dropping}, timeout=_LAST)
+            dropping.cancel()
+
+    async def _drop_output(self) -> None:
+        """Read what nobody wants any more: who waits for us to read neither sees the end of its input nor ends."""
+        assert self._process.stdout is not None
+        while await self._process.stdout.read(_CHUNK):
+            pass
 
     async def _has_ended(self) -> bool:
         with suppress(TimeoutError):
