@@ -6,12 +6,13 @@
 
 #include "arguments.h"
 #include "call.h"
+#include "gather.h"
 #include "object.h"
 #include "view.h"
 #include "waiter.h"
 
 /* Frames that wait for the end of the loop's iteration leave at once when they hold more than this; bytes. */
-#define JOIN_LIMIT 65536
+#define JOIN_LIMIT LARGE_MESSAGE
 /* A write that comes so soon after another one is taken for a part of the same burst; seconds. */
 #define BURST 0.001
 
@@ -133,6 +134,33 @@ int asyncio_transmit(AsyncioPath *self, ProtocolPath *protocol, Py_ssize_t size)
     }
     self->wrote_at = time;
     return flush(self, protocol);
+}
+
+int asyncio_send_large(AsyncioPath *self, ProtocolPath *protocol, PyObject *message)
+{
+    Gather gather;
+    bool alone = protocol->plain && !protocol->masked && !self->flushing && !self->shut && self->transport != NULL
+        && protocol->output != NULL && PyList_CheckExact(protocol->output) && PyList_GET_SIZE(protocol->output) == 0;
+    if (!alone || !gather_open(&gather, message)) {
+        return 0;
+    }
+    PyObject *arguments[] = {self->transport, self->loop};
+    PyObject *number = PyObject_Vectorcall(self->module->free_descriptor, arguments, 2, NULL);
+    int fd = number == NULL ? -1 : (int)PyLong_AsLong(number);
+    Py_XDECREF(number);
+    if (fd < 0) {
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    protocol->active = 1;
+    self->wrote = true;
+    size_t written = gather_write(&gather, fd);
+    if (written == gather.used + gather.size) {
+        return 1;
+    }
+    PyObject *rest = gather_rest(&gather, written);
+    int status = rest == NULL ? -1 : write_output(self, rest);
+    Py_XDECREF(rest);
+    return status < 0 ? -1 : 1;
 }
 
 /* The protocol in whatever state; NULL with TypeError set if it is something else. */

@@ -32,6 +32,9 @@ static inline Inbox *asyncio_inbox(const AsyncioPath *self)
 /* Send what the protocol holds, now or joined with what follows; `size` was added. -1 with an exception set. */
 int asyncio_transmit(AsyncioPath *self, ProtocolPath *protocol, Py_ssize_t size);
 
+/* Send a large message without a copy, if nothing is in the way; 1, or 0 and -1 as protocol_send(). */
+int asyncio_send_large(AsyncioPath *self, ProtocolPath *protocol, PyObject *message);
+
 extern PyType_Spec asyncio_path_spec;
 
 #endif

@@ -164,17 +164,20 @@ static PySendResult send(Call *self, PyObject **result)
     AsyncioPath *connection = self->connection;
     PyObject *message = self->argument;
     ProtocolPath *protocol = asyncio_protocol(connection);
-    int sent = 0;
+    int sent = 0, large = 0;
     Py_XINCREF(protocol);
     if (protocol != NULL && connection->writable && is_unset(connection->fragmented) && is_unset(self->text)) {
-        sent = protocol_send(protocol, message, self->compress == NULL ? Py_None : self->compress);
+        large = sent = asyncio_send_large(connection, protocol, message);
+        if (!large) {
+            sent = protocol_send(protocol, message, self->compress == NULL ? Py_None : self->compress);
+        }
     }
     if (sent == 0) {
         Py_XDECREF(protocol);
         return delegate(self, refer(self), result);
     }
     Py_ssize_t size = sent < 0 ? -1 : PyObject_Length(message);
-    int status = size < 0 ? -1 : asyncio_transmit(connection, protocol, size);
+    int status = size < 0 ? -1 : large ? 0 : asyncio_transmit(connection, protocol, size);
     Py_DECREF(protocol);
     if (status < 0) {
         end(self);

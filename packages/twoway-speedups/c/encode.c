@@ -6,7 +6,6 @@
 
 #define FIN 0x80
 #define MASK 0x80
-#define LONGEST_HEADER 10
 
 /* What a frame is but its payload. */
 typedef struct {
@@ -30,7 +29,7 @@ static size_t write_header(uint8_t *out, uint8_t first, bool masked, uint64_t le
 /* Make the whole frame in one object: every byte of the payload is moved once. */
 static PyObject *write_frame(State *state, const Plan *plan, const uint8_t *payload, Py_ssize_t size)
 {
-    uint8_t header[LONGEST_HEADER + KEY_SIZE], *key = NULL;
+    uint8_t header[LONGEST_PLAIN_HEADER + KEY_SIZE], *key = NULL;
     size_t used = write_header(header, plan->first, plan->masked, (uint64_t)size);
     if (plan->masked) {
         key = header + used;
@@ -86,9 +85,16 @@ static PyObject *write_payload(State *state, const Plan *plan, PyObject *payload
     return frame;
 }
 
+static uint8_t first_octet(bool text) { return (uint8_t)(FIN | (text ? 1 : 2)); }
+
+size_t encode_message_header(uint8_t *out, bool text, size_t length)
+{
+    return write_header(out, first_octet(text), false, length);
+}
+
 PyObject *encode_message(State *state, bool text, bool masked, PyObject *message)
 {
-    Plan plan = {(uint8_t)(FIN | (text ? 1 : 2)), masked, NULL};
+    Plan plan = {first_octet(text), masked, NULL};
     return write_payload(state, &plan, message);
 }
 
@@ -168,7 +174,7 @@ PyObject *encode_header(PyObject *Py_UNUSED(module), PyObject *const *given, Py_
     static const char *const names[] = {"opcode", "length", "fin", "rsv", "masked"};
     static const Signature signature = {"encode_header", 2, 5, 5, names};
     PyObject *arguments[5];
-    uint8_t first, header[LONGEST_HEADER];
+    uint8_t first, header[LONGEST_PLAIN_HEADER];
     uint64_t length;
     bool masked;
     if (arguments_take(&signature, given, count, keywords, arguments) < 0

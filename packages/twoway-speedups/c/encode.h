@@ -4,6 +4,8 @@
 
 #include "state.h"
 
+#define LONGEST_PLAIN_HEADER 10
+
 #define ENCODE_FRAME_DOC                                                                                               \
     "encode_frame($module, /, opcode, payload, fin=True, rsv=0, masked=False, key=None)\n--\n\n"                       \
     "Serialize a frame: header, masking key and payload in one object."
@@ -11,6 +13,9 @@ PyObject *encode_frame(PyObject *module, PyObject *const *given, Py_ssize_t coun
 
 /* Make the frame of a whole message; text may be str or its UTF-8, which is not checked. */
 PyObject *encode_message(State *state, bool text, bool masked, PyObject *message);
+
+/* Write the header of a whole message that is not masked; gives its length. */
+size_t encode_message_header(uint8_t *out, bool text, size_t length);
 
 #define ENCODE_HEADER_DOC                                                                                              \
     "encode_header($module, /, opcode, length, fin=True, rsv=0, masked=False)\n--\n\n"                                 \

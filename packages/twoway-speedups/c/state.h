@@ -14,7 +14,7 @@
 #define FOR_EACH_PROTOCOL_FUNCTION(X) X(receive_data) X(send_binary) X(send_text)
 
 /* What twoway.asyncio hands over by bind_asyncio(), and what is looked up on its classes. */
-#define FOR_EACH_ASYNCIO_BOUND(X) X(AsyncioPath) X(CancelledError) X(current_task) X(monotonic)
+#define FOR_EACH_ASYNCIO_BOUND(X) X(AsyncioPath) X(CancelledError) X(current_task) X(free_descriptor) X(monotonic)
 #define FOR_EACH_ASYNCIO_FUNCTION(X) X(__anext__) X(_send_shared) X(data_received) X(recv) X(send)
 
 /* What twoway.threading hands over by bind_threading(), and what is looked up on its classes. */

@@ -7,6 +7,7 @@ from time import monotonic
 
 from twoway.frames import get_twins
 
+from ._descriptor import free_descriptor
 from ._path import ConnectionPath
 
 __all__ = ["ConnectionPath"]
@@ -16,6 +17,7 @@ _twins = get_twins(
     AsyncioPath=ConnectionPath,
     CancelledError=asyncio.CancelledError,
     current_task=asyncio.current_task,
+    free_descriptor=free_descriptor,
     monotonic=monotonic,
 )
 # The twin has the same attributes, arguments, results and errors.

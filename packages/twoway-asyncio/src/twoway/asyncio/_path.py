@@ -30,7 +30,7 @@ DataLike: TypeAlias = str | Buffer
 NEVER = -math.inf
 _ITEMS = (str, bytes, Fragment)
 # Frames that wait for the end of the loop's iteration leave at once when they hold more than this; bytes.
-_JOIN_LIMIT = 65536
+_JOIN_LIMIT = 32768
 # A write that comes so soon after another one is taken for a part of the same burst; seconds.
 _BURST = 0.001
 # Bytes that are read at a time; a loop reads them for one connection after the other into the same place.
