@@ -330,6 +330,27 @@ SECTIONS: Mapping[str, tuple[Threat, ...]] = {
             ),
         ),
         Threat(
+            "split answers",
+            "What a request holds goes into an answer of the application: a header, a reason, a redirect",
+            "`ValueError` before a byte is written; the router escapes what it redirects to",
+            (
+                f"{_PACKAGES}http/tests/test_handshake.py::test_build_response_cannot_inject",
+                f"{_PACKAGES}http/tests/test_message.py::test_response_reason_cannot_inject",
+                f"{_PACKAGES}http/tests/test_headers.py::test_values_cannot_inject",
+                f"{_PACKAGES}asyncio/tests/test_router.py::test_a_path_cannot_lead_to_another_host_or_forge_a_header",
+                f"{_PACKAGES}threading/tests/test_router.py::test_a_path_cannot_lead_to_another_host_or_forge_a_header",
+            ),
+        ),
+        Threat(
+            "memory in frames",
+            "An application hands on what is no text and no bytes, and what lay in memory is sent",
+            "`TypeError`; the size of a frame is that of its data",
+            (
+                f"{_PACKAGES}frames/tests/test_frame.py::test_close_of_wrong_types",
+                f"{_PACKAGES}protocol/tests/test_connection.py::test_wrong_arguments",
+            ),
+        ),
+        Threat(
             "shared state in threads",
             "Two threads on one connection, or one object for many",
             "Each connection has its own state; what is shared changes in single steps",
