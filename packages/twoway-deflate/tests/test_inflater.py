@@ -177,6 +177,21 @@ def test_nothing_at_all_is_an_empty_message(inflater: Inflater) -> None:
     assert inflater.inflate(b"", False, 0) + inflater.inflate(b"", True, 0) == b""
 
 
+def test_nothing_at_all_does_not_disturb_what_comes_next(inflater: Inflater) -> None:
+    compressor = zlib.compressobj(wbits=-15)
+    payloads = []
+    for message in (b"again and again", b"", b"again and again"):
+        # As a peer does it that hands on what zlib gives: a second flush gives nothing, not even the tail.
+        written = (compressor.compress(message) if message else b"") + compressor.flush(zlib.Z_SYNC_FLUSH)
+        payloads.append(written.removesuffix(b"\0\0\xff\xff"))
+    assert payloads[1] == b""
+    assert [inflater.inflate(payload, True, None) for payload in payloads] == [
+        b"again and again",
+        b"",
+        b"again and again",
+    ]
+
+
 @given(st.binary(max_size=400), st.integers(0, 2000))
 def test_any_bytes_give_a_message_or_a_documented_error(payload: bytes, limit: int) -> None:
     for name in ("zlib", "zlib-ng", "isal"):

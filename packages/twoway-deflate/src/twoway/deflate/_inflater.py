@@ -50,6 +50,7 @@ class Inflater:
         if self._failed:
             raise InvalidPayloadError("compressed data after broken compressed data")
         try:
+            # RFC 7692 §7.2.3.6 has an empty message take a byte, but a zlib that is flushed twice writes nothing.
             payload = self._feed(data, limit) if data else b""
             if fin:
                 self._finish()
