@@ -143,6 +143,9 @@ class Client:
     def drop(self) -> None:
         self.writer.transport.abort()
 
+    async def lose(self) -> None:
+        self.drop()
+
 
 class Site:
     """A server that runs, and clients for it."""

@@ -100,3 +100,14 @@ async def test_that_everything_is_handled_is_told_once_when_the_application_wait
     assert (await inbox.get())["text"] == "a" and told == []
     assert (await inbox.get())["code"] == 1002 and told == [0]
     assert (await inbox.get())["code"] == 1002 and told == [0]
+
+
+async def test_nobody_is_called_any_more():
+    called = []
+    inbox = await opened(1, lambda: called.append("room"), lambda: called.append("handled"))
+    inbox.put("text", "a")
+    inbox.end(1006, "")
+    inbox.release()
+    inbox.pressed = inbox.last = True
+    assert [(await inbox.get())["type"][10:] for _ in range(2)] == ["receive", "disconnect"]
+    assert called == []

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
 import time
+import weakref
 
 import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
 from twoway.frames import Close, Ping
+from twoway.protocol import ClientOptions, ClientProtocol
 from twoway.uvicorn import WebSocketProtocol
 
 ACCEPT = {"type": "websocket.accept"}
@@ -425,3 +428,110 @@ async def test_a_late_timer_is_logged(serving, echo, log, until):
         await client.next(Ping)
         time.sleep(1)
         await until(lambda: any("the event loop was blocked" in line for line in log()))
+
+
+@pytest.mark.parametrize("end", ["client", "server", "loss", "refusal"])
+async def test_nothing_of_a_connection_is_left_for_the_collector(serving, echo, until, end):
+    async def leave(scope, receive, send):
+        await receive()
+        if end == "server":
+            await send(ACCEPT)
+        await send({"type": "websocket.close"})
+
+    def ours():
+        return [each for each in site.connections if isinstance(each, WebSocketProtocol)]
+
+    gc.collect()
+    gc.disable()
+    try:
+        async with serving(echo if end in ("client", "loss") else leave) as site:
+            client = await site.start()
+            await until(ours)
+            connection = weakref.ref(ours()[0])
+            while not client.events:
+                await client.read()
+            await {"client": client.close, "loss": client.lose}.get(end, client.closed)()
+            await until(lambda: connection() is None)
+    finally:
+        gc.enable()
+
+
+# On a transport that does what sockets seldom do
+
+
+class Transport(asyncio.Transport):
+    def __init__(self):
+        super().__init__()
+        self.pauses, self.aborted, self.written = 0, False, b""
+
+    def write(self, data):
+        self.written += data
+
+    def is_closing(self):
+        return self.aborted
+
+    def pause_reading(self):
+        self.pauses += 1
+
+    def can_write_eof(self):
+        return True
+
+    def write_eof(self):
+        raise OSError("the client has reset the connection")
+
+    def abort(self):
+        self.aborted = True
+
+    close = abort
+
+
+def connect(app, **options):
+    """Open a connection without a server; give its two ends, and the transport."""
+    config = uvicorn.Config(app, log_config=None, lifespan="off", ws=WebSocketProtocol, **options)
+    connection, transport = WebSocketProtocol(config, ServerState(), {}), Transport()
+    client = ClientProtocol("ws://localhost/", ClientOptions())
+    client.send_request(client.connect())
+    connection.connection_made(transport)
+    connection.data_received(b"".join(client.data_to_send()))
+    return connection, client, transport
+
+
+async def answer(client, transport, until):
+    await until(lambda: transport.written)
+    client.receive_data(transport.written, 0)
+    list(client.events())
+    return b"".join(client.data_to_send())
+
+
+async def test_a_reset_that_asyncio_did_not_notice(until):
+    async def leave(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        await send({"type": "websocket.close"})
+
+    connection, client, transport = connect(leave)
+    connection.data_received(await answer(client, transport, until))
+    assert transport.aborted
+    connection.connection_lost(None)
+
+
+async def test_what_comes_although_reading_is_paused_is_taken(until):
+    events = []
+
+    async def wait(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        await more.wait()
+        while (event := await receive())["type"] == "websocket.receive":
+            events.append(event["text"])
+
+    more = asyncio.Event()
+    connection, client, transport = connect(wait, ws_max_queue=1)
+    await answer(client, transport, until)
+    for text in "abcd":  # those of TLS may have more than they were asked for
+        client.send_text(text)
+        connection.data_received(b"".join(client.data_to_send()))
+    assert transport.pauses == 1
+    more.set()
+    connection.connection_lost(None)
+    await until(lambda: events == list("abcd"))

@@ -13,6 +13,10 @@ _MOST_BYTES = 1 << 20
 _CONNECT = ("", b"")
 
 
+def _do_nothing() -> None:
+    pass
+
+
 class Inbox:
     """
     Keep messages in order, and what comes after the last one.
@@ -73,6 +77,11 @@ class Inbox:
         if self._end is None:
             self._end = {"type": "websocket.disconnect", "code": int(code), "reason": reason}
             self._arrived.set()
+
+    def release(self) -> None:
+        """Call nobody any more: there is no connection to read from, and what is called would keep its objects."""
+        self.pressed = self.last = False
+        self._room = self._handled = _do_nothing
 
     async def get(self) -> dict[str, Any]:
         """

@@ -102,6 +102,9 @@ class WebSocketProtocol(asyncio.Protocol):
             if timer is not None:
                 timer.cancel()
         self._connections.discard(self)
+        # Both lead back to us: whoever serves many short connections need not wait for the garbage collector.
+        self._inbox.release()
+        self._conversation = None
 
     def pause_writing(self) -> None:
         """Take note that the write buffer is full."""
