@@ -10,6 +10,7 @@ The states of a connection come from the table in twoway.protocol, the packages 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Iterable, Iterator
 from html import escape
@@ -226,7 +227,7 @@ def places(below: dict[str, set[str]]) -> dict[str, tuple[float, int]]:
     lines = [(name, near) for name, nears in below.items() for near in nears] + sorted(optional())
 
     def length(found: dict[str, tuple[float, int]]) -> float:
-        return sum(abs(found[one][0] - found[other][0]) ** 1.5 for one, other in lines)
+        return sum(math.pow(abs(found[one][0] - found[other][0]), 1.5) for one, other in lines)
 
     return min(map(spread, product(*(permutations(sorted(row)) for row in rows(below)))), key=length)
 
