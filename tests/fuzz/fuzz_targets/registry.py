@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import addresses, authentication, compression, connections, frames, headers, messages
-from .target import Target
+from .target import CORPUS, Target
 
 _HTTP = (
     b"GET / HTTP/1.1\r\n", b"HTTP/1.1 101 Switching Protocols\r\n", b"\r\n", b"\r\n\r\n", b": ",
@@ -59,6 +59,25 @@ TARGETS = {
         Target("deflate", compression.deflate, ("deflate",), max_length=200),
         Target("server", connections.server, ("protocol", "frames"), (*_HTTP, *_FRAMES), max_length=320),
         Target("client", connections.client, ("protocol", "frames"), (*_HTTP, *_FRAMES), max_length=320),
+        # The same promises of what the compiled path does with bytes and calls; only the rest shows its branches.
+        Target(
+            "server-compiled",
+            connections.server,
+            ("protocol",),
+            (*_HTTP, *_FRAMES),
+            compiled=True,
+            folder=CORPUS / "server",
+            max_length=320,
+        ),
+        Target(
+            "client-compiled",
+            connections.client,
+            ("protocol",),
+            (*_HTTP, *_FRAMES),
+            compiled=True,
+            folder=CORPUS / "client",
+            max_length=320,
+        ),
         Target("twins", frames.twins, ("frames",), _FRAMES, compiled=True, folder=frames.SPEEDUPS / "corpus"),
     )
 }
