@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
@@ -221,3 +222,47 @@ async def test_a_ping_flood_from_a_peer_that_does_not_read_costs_no_memory(servi
             writer.write(wire.frame(0x89, b"x" * 125, masked=True) * 100)
             await asyncio.sleep(0)
         assert connection.transport.get_write_buffer_size() < 1_000_000
+
+
+class Fragile(socket.socket):
+    """A socket that takes nothing at first, then one piece of data, and breaks."""
+
+    takes = 0
+
+    def send(self, data, flags=0):
+        if self.takes == 0:
+            raise BlockingIOError
+        self.takes -= 1
+        if self.takes == 0:
+            raise BrokenPipeError
+        return super().send(data, flags)
+
+
+async def test_a_write_that_fails_when_there_is_room_again_is_told_once(serving):
+    loop = asyncio.get_running_loop()
+    if type(loop).__module__.startswith("uvloop"):
+        pytest.skip("NOT TESTED HERE: uvloop writes without asking the socket")
+    problems, served = [], []
+    loop.set_exception_handler(lambda loop, context: problems.append(context))
+
+    async def handler(connection):
+        served.append(await connection.recv())
+        await connection.ping(b"are you there?")
+        await connection.send("go on")
+        await connection.wait_closed()
+
+    async with serving(handler) as (server, _):
+        with Fragile() as sock:
+            sock.takes = 1000
+            sock.connect(server.sockets[0].getsockname())
+            sock.setblocking(False)
+            async with connect("ws://localhost/", sock=sock, write_limit=100, **PLAIN) as client:
+                await client.send("first")
+                sock.takes = 0
+                sending = asyncio.create_task(client.send(bytes(1000)))
+                assert await client.recv() == "go on"  # and the pong waits
+                sock.takes = 2
+                await sending
+                await client.wait_closed()
+                assert isinstance(client.protocol.close_exc.__cause__, BrokenPipeError)
+    assert (served, problems) == (["first"], [])
