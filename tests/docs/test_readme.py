@@ -9,6 +9,6 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 
 
 def test_client_and_server_of_the_readme(serve, run):
-    server, client = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    server, client = re.findall(r'```python title="[^"]+"\n(.*?)```', README.read_text(encoding="utf-8"), re.DOTALL)
     serve(server)
-    assert run(client) == "Hello\n"
+    assert run(client) == "Hello\nb'\\x00\\x01'\n"
