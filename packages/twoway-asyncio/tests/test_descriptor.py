@@ -26,9 +26,10 @@ async def test_a_socket_for_which_nothing_waits(connected):
 
 
 async def test_not_while_something_waits_to_be_written(connected):
-    async with connected() as (client, server):
+    async with connected({"max_size": None}) as (client, server):
+        server.transport.write(b"\x82\x7f" + (1 << 40).to_bytes(8))  # a frame that goes on for ever
         while not server.transport.get_write_buffer_size():
-            server.transport.write(b"\x8a\0" * 100_000)  # pongs
+            server.transport.write(bytes(100_000))
         assert ask(server) == -1
         server.abort()
         await client.wait_closed()
