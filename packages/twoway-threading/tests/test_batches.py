@@ -76,6 +76,7 @@ def test_buffered_amount_counts_what_is_not_written(silent, spawn, until):
         assert client.buffered_amount == 0
         sending = spawn(client.send, b"x" * 20_000_000)
         until(lambda: client.buffered_amount > 1_000_000)
+        sending.blocked()
         client.abort()
         assert isinstance(sending.error(), ConnectionClosedError)
 
