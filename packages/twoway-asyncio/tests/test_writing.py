@@ -248,6 +248,7 @@ async def test_only_the_newest_ping_is_answered_while_the_transport_is_full(open
         connection.data_received(wire.frame(0x89, str(number).encode()))
     assert transport.writes == []
     connection.resume_writing()
+    await asyncio.sleep(0)
     assert payloads(wire, b"".join(transport.writes)) == ["999"]
     ended(connection)
 
