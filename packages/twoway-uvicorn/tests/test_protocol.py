@@ -535,3 +535,22 @@ async def test_what_comes_although_reading_is_paused_is_taken(until):
     more.set()
     connection.connection_lost(None)
     await until(lambda: events == list("abcd"))
+
+
+async def test_a_pong_that_waited_for_room_is_not_written_while_the_transport_writes(until):
+    async def wait(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        await receive()
+
+    connection, client, transport = connect(wait)
+    await answer(client, transport, until)
+    connection.pause_writing()
+    client.ping(b"still there?", now=0)
+    connection.data_received(b"".join(client.data_to_send()))
+    transport.written = b""
+    # asyncio's transports call this from within a write; one that failed there would end the connection twice.
+    connection.resume_writing()
+    assert transport.written == b""
+    await until(lambda: transport.written == b"\x8a\x0cstill there?")
+    connection.connection_lost(None)

@@ -60,11 +60,16 @@ class Output:
         elif not self._flushing:
             now = monotonic()
             if len(self._inbox) or now - self._wrote_at < _BURST:
-                self._flushing = True
-                self._loop.call_soon(self._flush_joined)
+                self.flush_soon()
             else:
                 self._wrote_at = now
                 self.flush()
+
+    def flush_soon(self) -> None:
+        """Write all that is to be sent when the loop's iteration ends."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush_joined)
 
     def flush(self) -> None:
         """Write all that is to be sent."""

@@ -115,7 +115,8 @@ class WebSocketProtocol(asyncio.Protocol):
         """Take note that the write buffer has room."""
         self._protocol.resume_writing()
         self._output.resume()
-        self._output.flush()
+        # Not at once: asyncio calls this while it writes, and if we write and that fails, it ends the connection twice.
+        self._output.flush_soon()
 
     # What uvicorn calls
 
