@@ -38,6 +38,7 @@ SMOKE = ("test_init.py", "test_public.py", "test_readme.py", "test_speedups.py")
 FOCUS: dict[str, tuple[str, ...]] = {
     "routing": ("test_router.py", "test_routing.py", "test_auth.py"),
     "socks": ("test_proxy.py",),
+    "uvloop": ("test_uvloop.py",),
 }
 
 # What some tests want at once.
