@@ -3,7 +3,8 @@ Check the types from inside and from outside.
 
     python tools/check_types.py
 
-mypy reads the sources in strict mode; pyright then looks at each piece as users do and wants every public name typed.
+mypy reads the sources in strict mode, and then what the documentation shows (tools/check_snippets.py); pyright looks at
+each piece as users do and wants every public name typed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 
+import check_snippets
 from _workspace import META, ROOT, Package, portions, python_path
 
 
@@ -55,9 +57,9 @@ def _summary(package: Package, report: dict[str, object]) -> bool:
 
 def main() -> int:
     """Print what is wrong; return the exit status."""
-    passed = mypy()
+    passed = [mypy(), not check_snippets.main()]
     print("--- pyright --verifytypes", flush=True)
-    return not all([passed, *map(verify, portions())])
+    return not all([*passed, *map(verify, portions())])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ MESSAGE = bytes(1_000_000)
 
 
 def waiting(connection: Any) -> int:
-    return max(connection.transport.get_write_buffer_size(), getattr(connection, "buffered_amount", 0))
+    return int(max(connection.transport.get_write_buffer_size(), getattr(connection, "buffered_amount", 0)))
 
 
 async def main() -> None:

@@ -14,7 +14,7 @@ from libraries import accept, library
 
 listener = socket.create_server(("127.0.0.1", 0), backlog=200)
 uri = f"ws://127.0.0.1:{listener.getsockname()[1]}/"
-accepted = []
+accepted: list[socket.socket] = []
 
 
 def accept_all() -> None:
@@ -36,7 +36,7 @@ def count_threads(api: Any) -> None:
 
 
 def end_a_send(api: Any) -> None:
-    ended = []
+    ended: list[str] = []
 
     def send() -> None:
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from libraries import address, library
 
-attempts = []
+attempts: list[float] = []
 
 
 def process_request(connection: Any, request: Any) -> Any:

@@ -6,7 +6,7 @@ from twoway.asyncio import Request, Response, ServerConnection
 async def calculate(connection: ServerConnection) -> None:
     async for message in connection:
         try:
-            numbers = [int(number) for number in message.split("+")]
+            numbers = [int(number) for number in str(message).split("+")]
         except ValueError:
             await connection.close(1008, "I can only add")
             return
