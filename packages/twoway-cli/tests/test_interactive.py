@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import select
@@ -135,6 +136,22 @@ def test_the_server_ends_it(terminal, serving):
     window.type("x\r")
     assert window.wait() == 31
     assert "The server closed the connection: 1013 (try again later) full." in window.text
+
+
+def test_the_server_ends_it_while_somebody_types(terminal, serving, loop):
+    typed = asyncio.Event()
+
+    async def leave(connection):
+        await typed.wait()
+        await connection.close(4001, "go \x1b[31maway")
+
+    window = terminal("connect", serving(leave))
+    window.wait_for("Ctrl-D leaves")
+    window.type("half a line")
+    window.wait_for("half a line")
+    loop.call_soon_threadsafe(typed.set)
+    assert window.wait() == 31
+    assert "The server closed the connection: 4001 (private use) go \\x1b[31maway." in window.text
 
 
 def test_ctrl_c_clears_a_line_and_then_leaves(terminal, serving):
