@@ -299,12 +299,21 @@ def test_a_source_of_keys_that_fails_is_an_error(
 
 NO_MEMORY = r"""
 import _testcapi, gc
+from twoway.deflate import PerMessageDeflate
 from twoway.frames import *
 assert IMPLEMENTATION == "compiled"
 key = b"abcd"
 long = encode_frame(1, "aé€" * 50, False) + encode_frame(9, b"p") + encode_frame(0, "b" * 300) + b"\x88\x02\x03\xe8"
 pieces = [long[at : at + 50] for at in range(0, len(long), 50)]
 data, text = bytes(600), "é" * 300
+codec = PerMessageDeflate(False, False, 12, 12)
+compressed = encode_frame(2, codec.encode_payload(2, data)[0], True, 0x40)
+
+def exchange():
+    codec = PerMessageDeflate(False, False, 12, 12)
+    decoder = MessageDecoder(extensions=[codec])
+    return [decoder.feed(compressed) for _ in range(3)], decoder.error
+
 calls = [
     lambda: [list(map(MessageDecoder().feed, pieces)), list(map(MessageDecoder(fragments=True).feed, pieces))],
     lambda: list(map(FrameDecoder().feed, pieces)),
@@ -315,6 +324,7 @@ calls = [
     lambda: (lambda decoder: (decoder.decode(b"\xc3"), decoder.decode(b"\xa9" + data)))(Utf8Decoder()),
     lambda: encode_frame(2, memoryview(data)[::2]),
     lambda: serialize_frame(Frame(Opcode.TEXT, data), masked=True),
+    exchange,
 ]
 expected = [repr(call())[:50] for call in calls]
 failures = 0

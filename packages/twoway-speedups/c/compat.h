@@ -59,6 +59,12 @@ typedef char Lock;
 #define LOCK_RESET(lock) ((void)(lock))
 #endif
 
+/* A lock of an object against other calls of its methods and attributes; the GIL is one already. */
+#ifndef Py_BEGIN_CRITICAL_SECTION
+#define Py_BEGIN_CRITICAL_SECTION(object) {
+#define Py_END_CRITICAL_SECTION() }
+#endif
+
 /* Make an instance whose arguments are for __init__; abstract classes are refused. */
 static inline PyObject *make_instance(PyTypeObject *type)
 {

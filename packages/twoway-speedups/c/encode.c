@@ -56,6 +56,12 @@ static PyObject *write_frame(State *state, const Plan *plan, const uint8_t *payl
     return frame;
 }
 
+PyObject *encode_payload(State *state, uint8_t first, bool masked, const uint8_t *payload, Py_ssize_t size)
+{
+    Plan plan = {first, masked, NULL};
+    return write_frame(state, &plan, payload, size);
+}
+
 static PyObject *write_text(State *state, const Plan *plan, PyObject *text)
 {
     if (LIKELY(PyUnicode_IS_COMPACT_ASCII(text))) {

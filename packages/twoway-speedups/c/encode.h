@@ -17,6 +17,9 @@ PyObject *encode_message(State *state, bool text, bool masked, PyObject *message
 /* Write the header of a whole message that is not masked; gives its length. */
 size_t encode_message_header(uint8_t *out, bool text, size_t length);
 
+/* Make a frame; `first` is its first byte. */
+PyObject *encode_payload(State *state, uint8_t first, bool masked, const uint8_t *payload, Py_ssize_t size);
+
 #define ENCODE_HEADER_DOC                                                                                              \
     "encode_header($module, /, opcode, length, fin=True, rsv=0, masked=False)\n--\n\n"                                 \
     "Serialize the header of a frame up to the payload length."

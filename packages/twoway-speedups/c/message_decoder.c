@@ -1,6 +1,7 @@
 /* Bytes to messages and control frames: RFC 6455 sections 5.4 to 5.6, 8.1 and 9. */
 #include "reader.h"
 
+#include "deflate_path.h"
 #include "pile.h"
 #include "utf8.h"
 #include "view.h"
@@ -233,6 +234,18 @@ static inline int add(MessageDecoder *self, const Chunk *chunk, bool final)
 
 /* Payloads that are collected first */
 
+/* The extension that knows all about a frame by itself: NULL, or compression, for a compressed message in one frame. */
+static DeflatePath *find_inflating(const MessageDecoder *self)
+{
+    if (PyTuple_GET_SIZE(self->steps) != 1 || (self->reader.first & ~OPCODE) != (FIN | RSV1)
+        || (self->reader.first & OPCODE) == OPCODE_CONT) {
+        return NULL;
+    }
+    PyObject *step = PyTuple_GET_ITEM(self->steps, 0);
+    PyObject *extension = PyTuple_Check(step) && PyTuple_GET_SIZE(step) == 2 ? PyTuple_GET_ITEM(step, 0) : NULL;
+    return is_deflate_path(self->reader.state, extension) ? (DeflatePath *)extension : NULL;
+}
+
 /* Call one extension and set both `payload` and `rsv` to what it gives; their references are replaced. */
 static int call_extension(MessageDecoder *self, PyObject *step, PyObject **payload, PyObject **rsv)
 {
@@ -262,6 +275,13 @@ static int call_extension(MessageDecoder *self, PyObject *step, PyObject **paylo
 /* Pass a payload through the extensions, the last one first (RFC 6455 section 9.1); takes and gives a reference. */
 static PyObject *extend(MessageDecoder *self, PyObject *payload)
 {
+    DeflatePath *inflating = find_inflating(self);
+    if (inflating != NULL) {
+        PyObject *step = Py_NewRef(PyTuple_GET_ITEM(self->steps, 0));
+        Py_SETREF(payload, deflate_decode(inflating, payload, PyTuple_GET_ITEM(step, 1)));
+        Py_DECREF(step);
+        return payload;
+    }
     PyObject *rsv = PyLong_FromLong(self->reader.first & RSV);
     int status = rsv == NULL ? -1 : 0;
     for (Py_ssize_t i = 0; status == 0 && i < PyTuple_GET_SIZE(self->steps); i++) {

@@ -1,6 +1,7 @@
 /* twoway.speedups._frames: compiled twins of twoway.frames, and of what every message goes through above it. */
 #include "asyncio_path.h"
 #include "call.h"
+#include "deflate_path.h"
 #include "encode.h"
 #include "mask.h"
 #include "reader.h"
@@ -77,6 +78,23 @@ static PyObject *bind_protocol(PyObject *module, PyObject *args, PyObject *kwarg
     Py_RETURN_NONE;
 }
 
+static PyObject *bind_deflate(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    State *state = state_of(module);
+    if (!PyArg_ParseTuple(args, ":bind_deflate")) {
+        return NULL;
+    }
+    FOR_EACH_DEFLATE_BOUND(CHECK)
+#define LOOK_UP(name)                                                                                                  \
+    if ((state->deflate.name = PyObject_GetAttrString(find(kwargs, "DeflatePath"), #name)) == NULL) {                  \
+        return NULL;                                                                                                   \
+    }
+    FOR_EACH_DEFLATE_FUNCTION(LOOK_UP)
+#undef LOOK_UP
+    FOR_EACH_DEFLATE_BOUND(TAKE)
+    Py_RETURN_NONE;
+}
+
 static PyObject *bind_asyncio(PyObject *module, PyObject *args, PyObject *kwargs)
 {
     State *state = state_of(module);
@@ -127,6 +145,8 @@ static PyMethodDef functions[] = {
     {"bind", (PyCFunction)(void (*)(void))bind, METH_VARARGS | METH_KEYWORDS, BIND_DOC("", "frames")},
     {"bind_protocol", (PyCFunction)(void (*)(void))bind_protocol, METH_VARARGS | METH_KEYWORDS,
      BIND_DOC("_protocol", "protocol")},
+    {"bind_deflate", (PyCFunction)(void (*)(void))bind_deflate, METH_VARARGS | METH_KEYWORDS,
+     BIND_DOC("_deflate", "deflate")},
     {"bind_asyncio", (PyCFunction)(void (*)(void))bind_asyncio, METH_VARARGS | METH_KEYWORDS,
      BIND_DOC("_asyncio", "asyncio")},
     {"bind_threading", (PyCFunction)(void (*)(void))bind_threading, METH_VARARGS | METH_KEYWORDS,
@@ -149,6 +169,9 @@ static int add_classes(PyObject *module)
         || add_class(module, &utf8_decoder_spec, &state->types.utf8_decoder, true) < 0
         || add_class(module, &inbox_spec, &state->types.inbox, true) < 0
         || add_class(module, &protocol_path_spec, &state->types.protocol_path, true) < 0
+        || add_class(module, &deflater_spec, &state->types.deflater, true) < 0
+        || add_class(module, &inflater_spec, &state->types.inflater, true) < 0
+        || add_class(module, &deflate_path_spec, &state->types.deflate_path, true) < 0
         || add_class(module, &asyncio_path_spec, &state->types.asyncio_path, true) < 0
         || add_class(module, &threading_path_spec, &state->types.threading_path, true) < 0
         || add_class(module, &call_spec, &state->types.call, false) < 0
@@ -203,11 +226,15 @@ static int traverse(PyObject *module, visitproc visit, void *arg)
 #define VISIT(name) Py_VISIT(state->name);
     FOR_EACH_BOUND(VISIT)
     FOR_EACH_PROTOCOL_BOUND(VISIT)
+    FOR_EACH_DEFLATE_BOUND(VISIT)
     FOR_EACH_ASYNCIO_BOUND(VISIT)
     FOR_EACH_THREADING_BOUND(VISIT)
 #undef VISIT
 #define VISIT(name) Py_VISIT(state->protocol.name);
     FOR_EACH_PROTOCOL_FUNCTION(VISIT)
+#undef VISIT
+#define VISIT(name) Py_VISIT(state->deflate.name);
+    FOR_EACH_DEFLATE_FUNCTION(VISIT)
 #undef VISIT
 #define VISIT(name) Py_VISIT(state->asyncio.name);
     FOR_EACH_ASYNCIO_FUNCTION(VISIT)
@@ -231,11 +258,15 @@ static int clear(PyObject *module)
 #define CLEAR(name) Py_CLEAR(state->name);
     FOR_EACH_BOUND(CLEAR)
     FOR_EACH_PROTOCOL_BOUND(CLEAR)
+    FOR_EACH_DEFLATE_BOUND(CLEAR)
     FOR_EACH_ASYNCIO_BOUND(CLEAR)
     FOR_EACH_THREADING_BOUND(CLEAR)
 #undef CLEAR
 #define CLEAR(name) Py_CLEAR(state->protocol.name);
     FOR_EACH_PROTOCOL_FUNCTION(CLEAR)
+#undef CLEAR
+#define CLEAR(name) Py_CLEAR(state->deflate.name);
+    FOR_EACH_DEFLATE_FUNCTION(CLEAR)
 #undef CLEAR
 #define CLEAR(name) Py_CLEAR(state->asyncio.name);
     FOR_EACH_ASYNCIO_FUNCTION(CLEAR)

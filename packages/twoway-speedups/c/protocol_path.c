@@ -4,6 +4,7 @@
 #include <structmember.h>
 
 #include "arguments.h"
+#include "deflate_path.h"
 #include "encode.h"
 #include "object.h"
 #include "view.h"
@@ -115,9 +116,38 @@ static PyObject *data_to_send(PyObject *self, PyObject *Py_UNUSED(unused))
     return protocol_take_output((ProtocolPath *)self);
 }
 
+/* Make a frame of a message that goes through compression and nothing else. */
+static int send_compressed(ProtocolPath *self, PyObject *message, PyObject *compress)
+{
+    bool text = PyUnicode_CheckExact(message);
+    PyObject *data = text ? PyUnicode_AsUTF8String(message) : Py_NewRef(message);
+    if (data == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
+            return -1;
+        }
+        PyErr_Clear(); /* the reference says it better */
+        return 0;
+    }
+    PyObject *output = Py_NewRef(self->output), *codec = Py_NewRef(self->sole);
+    PyObject *frame = deflate_encode((DeflatePath *)codec, text, self->masked, data, compress);
+    int status = frame == NULL || PyList_Append(output, frame) < 0 ? -1 : 1;
+    self->active |= status > 0;
+    Py_XDECREF(frame);
+    Py_DECREF(codec);
+    Py_DECREF(output);
+    Py_DECREF(data);
+    return status;
+}
+
 /* Have the extensions make a frame of a message. */
 static int send_extended(ProtocolPath *self, PyObject *message, PyObject *compress)
 {
+    if (is_deflate_path(self->module, self->sole) && (compress == Py_None || PyBool_Check(compress))) {
+        int status = send_compressed(self, message, compress);
+        if (status != 0) {
+            return status;
+        }
+    }
     PyObject *opcode = PyUnicode_CheckExact(message) ? self->module->TEXT : self->module->BINARY;
     PyObject *arguments[] = {(PyObject *)self, opcode, message, Py_True, compress};
     PyObject *result = PyObject_VectorcallMethod(self->module->names._start_message, arguments, 5, NULL);
@@ -164,7 +194,7 @@ static PyObject *send_there(
     return PyObject_Vectorcall(function, arguments, (size_t)count + 1, keywords);
 }
 
-/* Only whole messages: with a keyword, `compress` at most, which means nothing without extensions. */
+/* Only whole messages: with a keyword, `compress` at most. */
 static bool is_whole(const State *module, Py_ssize_t count, PyObject *keywords)
 {
     return count == 1
@@ -176,7 +206,7 @@ static PyObject *send_text(PyObject *object, PyObject *const *given, Py_ssize_t 
 {
     ProtocolPath *self = (ProtocolPath *)object;
     if (is_whole(self->module, count, keywords) && PyUnicode_CheckExact(given[0])) {
-        int status = protocol_send(self, given[0], NULL);
+        int status = protocol_send(self, given[0], keywords == NULL ? Py_None : given[1]);
         if (status != 0) {
             return status < 0 ? NULL : Py_NewRef(Py_None);
         }
@@ -188,7 +218,7 @@ static PyObject *send_binary(PyObject *object, PyObject *const *given, Py_ssize_
 {
     ProtocolPath *self = (ProtocolPath *)object;
     if (is_whole(self->module, count, keywords) && PyBytes_CheckExact(given[0])) {
-        int status = protocol_send(self, given[0], NULL);
+        int status = protocol_send(self, given[0], keywords == NULL ? Py_None : given[1]);
         if (status != 0) {
             return status < 0 ? NULL : Py_NewRef(Py_None);
         }
@@ -211,7 +241,7 @@ static PyObject *new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py
     return (PyObject *)self;
 }
 
-#define FOR_EACH_OBJECT(X) X(state) X(decoder) X(encoder) X(events) X(failure) X(logger) X(output)
+#define FOR_EACH_OBJECT(X) X(state) X(decoder) X(encoder) X(events) X(failure) X(logger) X(output) X(sole)
 
 DEFINE_LIFE(ProtocolPath, FOR_EACH_OBJECT)
 
@@ -241,6 +271,7 @@ static PyMemberDef members[] = {
     OBJECT("_failure", failure),
     OBJECT("_logger", logger),
     OBJECT("_output", output),
+    OBJECT("_sole", sole),
     {"_active", T_BOOL, offsetof(ProtocolPath, active), 0, NULL},
     {"_masked", T_BOOL, offsetof(ProtocolPath, masked), 0, NULL},
     {"_plain", T_BOOL, offsetof(ProtocolPath, plain), 0, NULL},

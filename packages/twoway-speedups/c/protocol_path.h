@@ -8,7 +8,7 @@ typedef struct {
     PyObject_HEAD
     State *module;
     /* Attributes that the Python code of subclasses sets and reads; NULL for those that are not set. */
-    PyObject *state, *decoder, *encoder, *events, *failure, *logger, *output;
+    PyObject *state, *decoder, *encoder, *events, *failure, *logger, *output, *sole;
     char active, masked, plain;
     double received_at;
 } ProtocolPath;

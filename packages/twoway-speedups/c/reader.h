@@ -8,11 +8,13 @@
 #define FIN 0x80
 #define MASK 0x80
 #define RSV 0x70
+#define RSV1 0x40
+#define OPCODE 0x0F
 #define CONTROL 0x08 /* opcodes from here on */
 #define LONGEST_HEADER 14
 #define MAX_CONTROL_SIZE 125
 
-enum { OPCODE_CONT = 0, OPCODE_TEXT = 1, OPCODE_CLOSE = 8, OPCODE_PING = 9 };
+enum { OPCODE_CONT = 0, OPCODE_TEXT = 1, OPCODE_BINARY = 2, OPCODE_CLOSE = 8, OPCODE_PING = 9 };
 
 /* A part of a payload as it came. */
 typedef struct {

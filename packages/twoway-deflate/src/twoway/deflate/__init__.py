@@ -6,11 +6,13 @@ Compression of WebSocket messages, without I/O: permessage-deflate, RFC 7692.
 | `_factories` | negotiation on both sides, for the drivers |
 | `_params` | offers and answers, as data |
 | `_extension` | `PerMessageDeflate`, the extension of one connection |
+| `_path` | what of it every message goes through |
 | `_deflater` | messages to compressed payloads |
 | `_inflater` | compressed payloads to messages, within a limit |
 | `_history` | the end of what was sent before, from which both can start again |
 | `_engines` | zlib, zlib-ng and isal |
 | `_presets` | what a connection may cost |
+| `_native` | the compiled twins, where they are in use |
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from __future__ import annotations
 from types import FunctionType
 
 from ._engines import ENGINES, is_installed
-from ._extension import Decide, PerMessageDeflate
+from ._extension import PerMessageDeflate
 from ._factories import (
     ClientPerMessageDeflateFactory,
     ServerPerMessageDeflateFactory,
@@ -26,6 +28,7 @@ from ._factories import (
     enable_client_permessage_deflate,
     enable_server_permessage_deflate,
 )
+from ._path import Decide
 from ._presets import DEFAULT_THRESHOLD, Memory
 
 __all__ = [

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+import sys
+from collections.abc import Hashable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 
-from twoway.frames import CONTROL_OPCODES, Extension, Frame, Opcode, ProtocolError, check_limit
+from twoway.frames import CONTROL_OPCODES, Extension, Frame, Opcode, check_limit
 
-from ._deflater import Deflater
 from ._engines import choose_compressing, choose_decompressing
-from ._inflater import Inflater
+from ._native import DeflatePath, Deflater, Inflater
 from ._params import check_bits
+from ._path import RSV1, Decide
 from ._presets import DEFAULT_THRESHOLD, Memory, get_preset, make_settings
 
-#: Says whether to compress a message: gets the opcode and the payload of its first frame.
-Decide: TypeAlias = Callable[[Opcode, bytes], bool]
 
-_RSV1 = 0x40
-_CONTROL = 8  # opcodes from here on
-
-
-class PerMessageDeflate(Extension):
+class PerMessageDeflate(DeflatePath, Extension):
     """
     Compress and decompress the messages of one connection.
 
@@ -51,13 +46,10 @@ class PerMessageDeflate(Extension):
     """
 
     name = "permessage-deflate"
-    reserved_bits: Mapping[int, int] = MappingProxyType({int(Opcode.TEXT): _RSV1, int(Opcode.BINARY): _RSV1})
+    reserved_bits: Mapping[int, int] = MappingProxyType({int(Opcode.TEXT): RSV1, int(Opcode.BINARY): RSV1})
     decodes_unmarked = False
 
-    __slots__ = (
-        "_compressing", "_decide", "_deflater", "_inflater", "_inflating", "_make", "_names", "_parameters",
-        "_shared_key", "_threshold",
-    )  # fmt: skip
+    __slots__ = ("_make", "_names", "_parameters", "_shared_key")
 
     def __init__(
         self,
@@ -83,7 +75,7 @@ class PerMessageDeflate(Extension):
             remote_no_context_takeover, local_no_context_takeover, remote_max_window_bits, local_max_window_bits,
         )  # fmt: skip
         self._names = sender.name, receiver.name
-        self._threshold = threshold
+        self._threshold = min(threshold, sys.maxsize)
         self._decide = decide
         self._make = partial(sender.compressor, bits, settings)
         self._deflater = Deflater(self._make, not local_no_context_takeover, preset.keep_after, bits)
@@ -159,39 +151,6 @@ class PerMessageDeflate(Extension):
             return frame
         return Frame(frame.opcode, payload, frame.fin, bool(rsv) or frame.rsv1, frame.rsv2, frame.rsv3)
 
-    def encode_payload(
-        self, opcode: int, data: bytes, fin: bool = True, rsv: int = 0, compress: bool | None = None
-    ) -> tuple[bytes, int]:
-        """
-        Do as `encode` does, without frames.
-
-        Args:
-            opcode: Of the frame; 0 to 2.
-            data: Its payload; not kept.
-            fin: Whether the frame ends its message.
-            rsv: Its reserved bits so far.
-            compress: As in `encode`.
-
-        Returns:
-            The payload to send, ``data`` itself if it is not compressed; and the reserved bits, 0x40 among them in the
-            first frame of a compressed message.
-
-        Spec:
-            RFC 7692 §6.1, §7.2.1.
-        """
-        if opcode:
-            self._compressing = self._wants(opcode, data, compress)
-            if self._compressing:
-                rsv |= _RSV1
-        return self._deflater.deflate(data, fin) if self._compressing else data, rsv
-
-    def _wants(self, opcode: int, data: bytes, compress: bool | None) -> bool:
-        if compress is not None:
-            return compress
-        if len(data) < self._threshold:
-            return False
-        return self._decide is None or bool(self._decide(Opcode(opcode), data))
-
     def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
         """
         Decompress an incoming frame, if its message is compressed.
@@ -217,44 +176,10 @@ class PerMessageDeflate(Extension):
         """
         if frame.opcode in CONTROL_OPCODES and not frame.rsv1:
             return frame
-        payload, _ = self.decode_payload(frame.opcode, frame.data, frame.fin, _RSV1 * frame.rsv1, max_size)
+        payload, _ = self.decode_payload(frame.opcode, frame.data, frame.fin, RSV1 * frame.rsv1, max_size)
         if payload is frame.data and not frame.rsv1:
             return frame
         return Frame(frame.opcode, payload, frame.fin, False, frame.rsv2, frame.rsv3)
-
-    def decode_payload(
-        self, opcode: int, data: bytes, fin: bool = True, rsv: int = 0, max_size: int | None = None
-    ) -> tuple[bytes, int]:
-        """
-        Do as `decode` does, without frames.
-
-        Args:
-            opcode: Of the frame; 0 to 2.
-            data: Its payload, unmasked; not kept.
-            fin: Whether the frame ends its message.
-            rsv: Its reserved bits.
-            max_size: As in `decode`.
-
-        Returns:
-            The payload, ``data`` itself if the message is not compressed; and the reserved bits without 0x40.
-
-        Raises:
-            PayloadTooBig: As in `decode`.
-            ProtocolError: As in `decode`.
-            InvalidPayloadError: As in `decode`.
-
-        Spec:
-            RFC 7692 §6.2, §7.2.2.
-        """
-        marked = rsv & _RSV1
-        if 0 < opcode < _CONTROL:
-            self._inflating = bool(marked)
-        elif marked:
-            # RFC 7692 §6: RSV1 MUST NOT be set in any but the first frame of a message.
-            raise ProtocolError(f"RSV1 set in a {Opcode(opcode).name} frame")
-        if self._inflating:
-            data = self._inflater.inflate(data, fin, max_size)
-        return data, rsv ^ marked
 
     def max_encoded_size(self, max_size: int) -> int:
         """

@@ -14,8 +14,9 @@ from twoway.frames import (
 )
 
 from ._engines import choose_compressing
-from ._extension import Decide, PerMessageDeflate, check_policy
+from ._extension import PerMessageDeflate, check_policy
 from ._params import MAX_WINDOW_BITS, OfferedBits, Parameters, answer_offer, check_answer, check_bits, smallest_bits
+from ._path import Decide
 from ._presets import DEFAULT_THRESHOLD, Memory, get_preset, make_settings
 
 _NAME = PerMessageDeflate.name

@@ -15,7 +15,7 @@ _BLOCK = 65536
 
 # RFC 7692 §7.2.2 appends the tail. The empty final block behind it proves that the message ended between two blocks:
 # only there it is read as what it is, and ends the stream.
-_END = TAIL + b"\x01\x00\x00\xff\xff"
+END = TAIL + b"\x01\x00\x00\xff\xff"
 
 # More than any message; `decompress` reads 0 as no limit at all, and takes no number above the machine's.
 _NO_LIMIT = 1 << 62
@@ -54,14 +54,18 @@ class Inflater:
             payload = self._feed(data, limit) if data else b""
             if fin:
                 self._finish()
-        except self._engine.error as exc:
-            self._fail()
-            # Its traceback would keep the payload alive for as long as somebody keeps the error.
-            raise InvalidPayloadError(f"broken compressed data: {exc}") from exc.with_traceback(None)
-        except BaseException:
-            self._fail()
+        except BaseException as exc:
+            self._give_up(exc)
             raise
         return payload
+
+    def _give_up(self, exc: BaseException) -> None:
+        """Refuse what comes later; raise something better than the engine's error."""
+        self.close()
+        self._failed = True
+        if isinstance(exc, self._engine.error):
+            # Its traceback would keep the payload alive for as long as somebody keeps the error.
+            raise InvalidPayloadError(f"broken compressed data: {exc}") from exc.with_traceback(None)
 
     def _feed(self, data: bytes, limit: int | None) -> bytes:
         # One byte more than allowed, to tell a message of just that size from a longer one.
@@ -116,15 +120,11 @@ class Inflater:
         stream = self._stream
         if stream is not None:
             self._stream = None
-            if stream.decompress(_END, 1) or not stream.eof or stream.unused_data:
+            if stream.decompress(END, 1) or not stream.eof or stream.unused_data:
                 raise InvalidPayloadError("compressed message ends early")
         self._final_blocks = 0
         if not self._takeover:
             self._history = bytearray()
-
-    def _fail(self) -> None:
-        self.close()
-        self._failed = True
 
     @property
     def inside(self) -> bool:

@@ -119,6 +119,7 @@ class Protocol(ProtocolPath, ABC):
         self._decoder = None
         self._encoder = None
         self._plain = False
+        self._sole = None
         self._masked = self._client
         self._received_at = NEVER
         self._keepalive = Keepalive(options.ping_interval, options.ping_timeout)
@@ -177,7 +178,7 @@ class Protocol(ProtocolPath, ABC):
         """
         self._output.append(self._sending().go_on(data, fin))
         self._active = True
-        self._plain = fin and not self.extensions
+        self._note_way(fin)
         self._log_sent("CONT", data, fin)
 
     def send_shared(self, message: SharedMessage) -> None:
@@ -456,7 +457,7 @@ class Protocol(ProtocolPath, ABC):
             fragments=options.fragments,
         )
         self._encoder = MessageEncoder(self._client, self.extensions)
-        self._plain = not self.extensions
+        self._note_way(True)
         self._keepalive.start(now)
         if options.max_lifetime is not None:
             self._expires = now + options.max_lifetime

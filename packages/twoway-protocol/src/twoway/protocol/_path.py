@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from twoway.frames import (
     Buffer,
     Close,
+    Extension,
     Fragment,
     FrameError,
     Item,
@@ -34,7 +35,7 @@ class ProtocolPath:
 
     __slots__ = (
         "_active", "_decoder", "_encoder", "_events", "_failure", "_logger", "_masked", "_output", "_plain",
-        "_received_at", "state",
+        "_received_at", "_sole", "state",
     )  # fmt: skip
 
     state: State
@@ -48,8 +49,10 @@ class ProtocolPath:
     _output: list[bytes]
     _plain: bool  # whether the next message is a frame as it is: there is no extension, and no fragmented message
     _received_at: float  # when the last byte came since the last ping of keepalive
+    _sole: Extension | None  # what the next message goes through if that is all, and no fragmented message
 
     if TYPE_CHECKING:
+        extensions: Sequence[Extension]
         options: Options
         _error: BaseException | None
 
@@ -177,9 +180,14 @@ class ProtocolPath:
         self._output.append(self._sending().start(opcode, data, fin, compress))
         self._active = True
         if not fin:
-            self._plain = False
+            self._note_way(False)
         if self._logger is not None:  # the name of an opcode takes time to find
             self._log_sent(opcode.name, data, fin)
+
+    def _note_way(self, free: bool) -> None:
+        """Note what a message goes through; only a `free` connection can take one, with no fragmented one under way."""
+        self._plain = free and not self.extensions
+        self._sole = self.extensions[0] if free and len(self.extensions) == 1 else None
 
     def _log_items(self, items: Sequence[Item]) -> None:
         for item in items:
