@@ -96,7 +96,7 @@ class Drawing:
 # The states: one below the other, in the order of the RFC
 
 BOX, TALL, CENTRE, LINE = 130, 52, 195, 17
-LEFT_LANE, RIGHT_LANE, CIRCLE = 105, 400, 34
+LEFT_LANE, RIGHT_LANE, CIRCLE = 105, 416, 34
 
 
 def transitions() -> tuple[list[str], dict[tuple[str, str], list[str]]]:
@@ -128,7 +128,7 @@ def draw_states(theme: Theme) -> str:
     for name, y in tops.items():
         drawing.box(CENTRE - BOX / 2, y, BOX, TALL, strong=True)
         drawing.text(CENTRE, y + TALL / 2 + 5, name, "middle", 15, "bold")
-    return drawing.render(490, tops[names[-1]] + TALL + 2)
+    return drawing.render(504, tops[names[-1]] + TALL + 2)
 
 
 def _sentences(edges: dict[tuple[str, str], list[str]]) -> Iterator[str]:
