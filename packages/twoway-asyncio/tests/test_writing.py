@@ -309,3 +309,12 @@ async def test_a_connection_that_was_never_made_can_be_aborted():
     connection = ClientConnection(ClientProtocol("ws://localhost/"), logger=Logger())
     connection.abort()
     assert connection.state is State.CLOSED
+
+
+async def test_a_transport_that_is_over_is_not_aborted(opened):
+    connection, transport = await opened()
+    transport.close()
+    connection.connection_lost(None)
+    transport.abort = lambda: pytest.fail("those of asyncio raise AttributeError when they have flushed what they held")
+    connection.abort()
+    assert connection.state is State.CLOSED

@@ -362,8 +362,10 @@ class Connection(ConnectionPath, ConnectionFacts, asyncio.BufferedProtocol):
         """
         self.protocol.abort()
         self._changed()
-        if self.transport is not None:
-            self.transport.abort()  # it may still be flushing what it holds, though the connection is over
+        # It may still be flushing what it holds, though the connection is over. Once it has done that, those of asyncio
+        # cannot be aborted any more.
+        if self.transport is not None and not self._closed.done():
+            self.transport.abort()
 
     def _fail(self, code: int, reason: str, error: BaseException | None = None) -> None:
         self.protocol.fail(code, reason, now=monotonic(), error=error)
