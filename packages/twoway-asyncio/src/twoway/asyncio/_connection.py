@@ -420,11 +420,9 @@ class Connection(ConnectionPath, ConnectionFacts, asyncio.BufferedProtocol):
         """Take note that the write buffer has room; asyncio calls this."""
         self._writable = True
         self.protocol.resume_writing()
-        if not self._flushing:
-            # Not at once: asyncio calls this while it writes, and if we write and that fails, it ends twice, with an
-            # error in the log.
-            self._flushing = True
-            self._loop.call_soon(self._flush_joined)
+        # Not at once: asyncio calls this while it writes, and if we write and that fails, it ends twice, with an error
+        # in the log.
+        self._flush_soon()
         for drainer in self._drainers:
             if not drainer.done():
                 drainer.set_result(None)

@@ -311,11 +311,16 @@ class ConnectionPath:
         elif not self._flushing:
             now = monotonic()
             if len(self._inbox) or now - self._wrote_at < _BURST:
-                self._flushing = True
-                self._loop.call_soon(self._flush_joined)
+                self._flush_soon()
             else:
                 self._wrote_at = now
                 self._flush()
+
+    def _flush_soon(self) -> None:
+        """Send what the protocol holds when the iteration of the loop ends."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush_joined)
 
     def _flush_joined(self) -> None:
         self._flushing = False
