@@ -24,8 +24,11 @@ bool gather_open(Gather *gather, PyObject *message)
     } else {
         return false;
     }
+    if (gather->size <= LARGE_MESSAGE) { /* nearly always */
+        return false;
+    }
     gather->used = encode_message_header(gather->header, text, gather->size);
-    return gather->size > LARGE_MESSAGE;
+    return true;
 }
 
 size_t gather_write(const Gather *gather, int fd)
