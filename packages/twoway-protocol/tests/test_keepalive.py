@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from twoway.protocol import InvalidState
@@ -22,7 +24,7 @@ def keepalive() -> Keepalive:
 
 def test_nothing_before_the_start() -> None:
     keepalive = Keepalive(20, 5)
-    assert keepalive.next_deadline() is None
+    assert keepalive.next_deadline() == math.inf
     assert keepalive.check(1000) == NOTHING
 
 
@@ -30,7 +32,7 @@ def test_nothing_before_the_start() -> None:
 def test_no_interval_no_pings() -> None:
     keepalive = Keepalive(None, 5)
     keepalive.start(100)
-    assert keepalive.next_deadline() is None
+    assert keepalive.next_deadline() == math.inf
     assert keepalive.check(1000) == NOTHING
 
 
@@ -82,7 +84,7 @@ def test_clock_stands_while_we_do_not_read(keepalive: Keepalive) -> None:
     keepalive.pause(123)  # the first call counts
     assert keepalive.check(125) == NOTHING
     assert keepalive.check(140) == NOTHING
-    assert keepalive.next_deadline() is None
+    assert keepalive.next_deadline() == math.inf
     keepalive.resume(152)
     keepalive.resume(153)
     assert keepalive.next_deadline() == 155

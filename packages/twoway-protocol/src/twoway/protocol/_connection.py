@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from math import inf
 
 from twoway.frames import (
     Buffer,
@@ -128,12 +129,12 @@ class Protocol(ProtocolPath, ABC):
         self._writing = True
         self._held_pong: bytes | None = None
         self._active = False
-        self._open_by = None if options.open_timeout is None else now + options.open_timeout
-        self._close_by: float | None = None
+        self._open_by: float = inf if options.open_timeout is None else now + options.open_timeout
+        self._close_by: float = inf
         self._failure = None
-        self._fail_by: float | None = None
-        self._expires: float | None = None
-        self._release_at: float | None = None
+        self._fail_by: float = inf
+        self._expires: float = inf
+        self._release_at: float = inf
         logger = options.logger
         self._logger = logger if logger is not None and logger.isEnabledFor(_DEBUG) else None
 
@@ -315,7 +316,7 @@ class Protocol(ProtocolPath, ABC):
         Spec:
             RFC 6455 §7.1.7.
         """
-        error, self._failure, self._fail_by = self._failure, None, None
+        error, self._failure, self._fail_by = self._failure, None, inf
         if error is not None and self.state is State.OPEN:
             self._fail_frames(error, now)
 
@@ -375,10 +376,10 @@ class Protocol(ProtocolPath, ABC):
             timer need not be moved when the deadline moves into the future.
         """
         if self.state is State.OPEN:
-            times = (self._keepalive.next_deadline(), self._expires, self._release_at, self._fail_by)
+            deadline = min(self._keepalive.next_deadline(), self._expires, self._release_at, self._fail_by)
         else:
-            times = (self._open_by, self._close_by, None, None)
-        return min((time for time in times if time is not None), default=None)
+            deadline = min(self._open_by, self._close_by)
+        return None if deadline == inf else deadline
 
     def handle_deadline(self, now: float) -> None:
         """
@@ -387,13 +388,13 @@ class Protocol(ProtocolPath, ABC):
         Args:
             now: Current time; seconds.
         """
-        if self._open_by is not None and now >= self._open_by:
-            self._open_by = None
+        if now >= self._open_by:
+            self._open_by = inf
             self._open_overdue(now)
-        elif self._close_by is not None and now >= self._close_by:
-            self._close_by = None
+        elif now >= self._close_by:
+            self._close_by = inf
             self._abort(Cause.CLOSE_TIMEOUT)
-        elif self._fail_by is not None and now >= self._fail_by:
+        elif now >= self._fail_by:
             self.fail_deferred(now)
         elif self.state is State.OPEN:
             self._check_keepalive(now)
@@ -446,7 +447,7 @@ class Protocol(ProtocolPath, ABC):
         options = self.options
         self._move(Trigger.HANDSHAKE_DONE)
         self._parser = None
-        self._open_by = None
+        self._open_by = inf
         max_size, max_fragment_size = options.max_sizes
         self._decoder = MessageDecoder(
             masked=not self._client,
@@ -472,7 +473,7 @@ class Protocol(ProtocolPath, ABC):
         self._note_failure(exc, Cause.REFUSED if isinstance(exc, InvalidStatus) else cause)
         self._move(Trigger.HANDSHAKE_FAILED)
         self._parser = None
-        self._open_by = None
+        self._open_by = inf
         self._limit_close(now)
         self.half_close = True
 
@@ -546,7 +547,7 @@ class Protocol(ProtocolPath, ABC):
         self._limit_close(now)
 
     def _limit_close(self, now: float) -> None:
-        if self._close_by is None and self.options.close_timeout is not None:
+        if self._close_by == inf and self.options.close_timeout is not None:
             self._close_by = now + self.options.close_timeout
 
     def _defer_failure(self, error: FrameError, now: float) -> None:
@@ -588,7 +589,7 @@ class Protocol(ProtocolPath, ABC):
         self._move(Trigger.LOST)
         self.half_close = True
         self._parser = None
-        self._open_by = self._close_by = self._fail_by = None
+        self._open_by = self._close_by = self._fail_by = inf
         self._failure = None
         self._held_pong = None
         if self._decoder is not None:
@@ -629,13 +630,13 @@ class Protocol(ProtocolPath, ABC):
         self._send_control(Opcode.PING, self._own_ping)
 
     def _check_age(self, now: float) -> None:
-        if self._release_at is not None and now >= self._release_at and self.options.idle_release is not None:
+        if now >= self._release_at and self.options.idle_release is not None:
             if not self._active and not self._message_under_way():
                 for extension in self.extensions:
                     extension.release()
             self._active = False
             self._release_at = now + self.options.idle_release
-        if self._expires is not None and now >= self._expires and self.state is State.OPEN:
+        if now >= self._expires and self.state is State.OPEN:
             close = Close(CloseCode.GOING_AWAY, "connection reached its largest age")
             self._begin_close(close, Trigger.CLOSE_SENT, Cause.LIFETIME, now)
 

@@ -39,11 +39,11 @@ class Keepalive:
     __slots__ = ("_credit", "_interval", "_overdue_first", "_paused_at", "_pending", "_sent", "_timeout", "received_at")
 
     def __init__(self, interval: float | None, timeout: float | None) -> None:
-        self._interval = interval
-        self._timeout = timeout
+        self._interval = math.inf if interval is None else interval
+        self._timeout = math.inf if timeout is None else timeout
         #: When the last byte since the last ping came, None if none has; set by the owner before `check`.
         self.received_at: float | None = None
-        self._sent: float | None = None  # the last ping, or the start
+        self._sent = math.inf  # when the last ping was, or the start
         self._pending = False  # that ping has not been answered, as far as was looked
         self._overdue_first = False  # the next ping was due, but the last one is still unanswered
         self._paused_at: float | None = None
@@ -64,25 +64,21 @@ class Keepalive:
             self._credit += now - self._paused_at
             self._paused_at = None
 
-    def next_deadline(self) -> float | None:
-        """Say when `check` wants to be called; None for never."""
-        if self._interval is None or self._sent is None:
-            return None
+    def next_deadline(self) -> float:
+        """Say when `check` wants to be called; infinity for never."""
         due = self._sent + self._interval
-        overdue = self._overdue()
-        if self._overdue_first:
-            return overdue
-        return due if overdue is None else min(due, overdue)
+        if not self._pending:
+            return due
+        return self._overdue() if self._overdue_first else min(due, self._overdue())
 
     def check(self, now: float) -> tuple[Verdict, float]:
         """Judge the situation; also tells by how many seconds the timer was late when that matters."""
-        deadline = self.next_deadline()
-        if deadline is None or now < deadline or self._sent is None or self._interval is None:
+        if now < self.next_deadline():
             return Verdict.NOTHING, 0.0
         if self._pending and self.received_at is not None:
             self._pending = self._overdue_first = False
         overdue = self._overdue()
-        if overdue is not None and now >= overdue:
+        if now >= overdue:
             lag = now - overdue
             if lag <= LATE:
                 return Verdict.VANISHED, 0.0
@@ -91,7 +87,7 @@ class Keepalive:
             return Verdict.NOTHING, lag
         if now < self._sent + self._interval:
             return Verdict.NOTHING, 0.0
-        if self._pending and self._timeout is not None:
+        if self._pending and self._timeout < math.inf:
             self._overdue_first = True  # one unanswered ping is enough to judge the peer
             return Verdict.NOTHING, 0.0
         self._pending, self._sent, self._credit, self.received_at = True, now, 0.0, None
@@ -99,9 +95,9 @@ class Keepalive:
             self._paused_at = now
         return Verdict.PING, 0.0
 
-    def _overdue(self) -> float | None:
-        if not self._pending or self._timeout is None or self._paused_at is not None or self._sent is None:
-            return None
+    def _overdue(self) -> float:
+        if not self._pending or self._paused_at is not None:
+            return math.inf
         return self._sent + self._timeout + self._credit
 
 
