@@ -235,8 +235,28 @@ static int read_mark(PyObject *value, Py_ssize_t *mark)
     return 0;
 }
 
+/* Read what is right without doubt, as check_marks() would: a small number, or None. */
+static bool read_plain_mark(PyObject *value, Py_ssize_t *high, Py_ssize_t *low)
+{
+    if (value == Py_None) {
+        *high = *low = PY_SSIZE_T_MAX;
+        return true;
+    }
+    int overflow;
+    long number = PyLong_CheckExact(value) ? PyLong_AsLongAndOverflow(value, &overflow) : -1;
+    if (number < 0) {
+        return false;
+    }
+    *high = number;
+    *low = number / 4;
+    return true;
+}
+
 static int read_marks(const Inbox *self, const char *name, PyObject *value, Py_ssize_t *high, Py_ssize_t *low)
 {
+    if (read_plain_mark(value, high, low)) {
+        return 0;
+    }
     PyObject *marks = PyObject_CallFunction(self->module->check_marks, "sO", name, value);
     if (marks == NULL) {
         return -1;

@@ -28,21 +28,25 @@ int reader_limit(const State *state, const char *name, PyObject *value, uint64_t
     if (value == NULL) {
         return 0; /* the default is there */
     }
+    int overflow;
+    long plain = PyLong_CheckExact(value) ? PyLong_AsLongAndOverflow(value, &overflow) : -1;
+    if (value == Py_None || plain >= 0) { /* right without doubt */
+        *limit = value == Py_None ? UINT64_MAX : (uint64_t)plain;
+        return 0;
+    }
     PyObject *result = PyObject_CallFunction(state->check_limit, "sO", name, value);
     if (result == NULL) {
         return -1;
     }
     Py_DECREF(result);
-    *limit = UINT64_MAX;
-    if (value != Py_None) {
-        unsigned long long number = PyLong_AsUnsignedLongLong(value);
-        if (!PyErr_Occurred()) {
-            *limit = number;
-        } else if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
-            PyErr_Clear(); /* no payload is that large */
-        } else {
+    unsigned long long number = PyLong_AsUnsignedLongLong(value);
+    *limit = number;
+    if (PyErr_Occurred()) {
+        if (!PyErr_ExceptionMatches(PyExc_OverflowError)) {
             return -1;
         }
+        PyErr_Clear(); /* no payload is that large */
+        *limit = UINT64_MAX;
     }
     return 0;
 }

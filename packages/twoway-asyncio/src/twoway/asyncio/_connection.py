@@ -351,7 +351,8 @@ class Connection(ConnectionPath, ConnectionFacts, asyncio.BufferedProtocol):
 
     async def wait_closed(self) -> None:
         """Wait until the connection is closed; the cause does not matter."""
-        await asyncio.shield(self._closed)
+        if not self._closed.done():
+            await asyncio.shield(self._closed)
 
     def abort(self) -> None:
         """

@@ -411,7 +411,8 @@ class Server:
             code = self._log_handler(exc)
         finally:
             self._handling.discard(task)
-        await connection.close(code)
+        if connection.state is not State.CLOSED:
+            await connection.close(code)
 
     def _log_handler(self, exc: BaseException) -> CloseCode:
         self.logger.error("connection handler failed", exc_info=exc)
