@@ -8,6 +8,7 @@
 #include "call.h"
 #include "gather.h"
 #include "object.h"
+#include "socket_path.h"
 #include "view.h"
 #include "waiter.h"
 
@@ -56,8 +57,21 @@ static PyObject *join_output(ProtocolPath *protocol)
     return joined;
 }
 
+/* The transport if it is one of ours; else NULL. */
+static SocketPath *own_transport(const AsyncioPath *self)
+{
+    PyTypeObject *type = self->module->types.socket_path; /* NULL where there is none */
+    return type != NULL && PyObject_TypeCheck(self->transport, type) ? (SocketPath *)self->transport : NULL;
+}
+
 static int write_output(AsyncioPath *self, PyObject *output)
 {
+    SocketPath *own = own_transport(self);
+    if (own != NULL) {
+        self->fresh = false;
+        self->writable &= !own->closing; /* see below */
+        return own->closing ? 0 : socket_write(own, output);
+    }
     PyObject *transport = Py_NewRef(self->transport), *closing = NULL, *result = NULL;
     int is_closing = 0;
     if (!self->fresh) {
@@ -136,6 +150,20 @@ int asyncio_transmit(AsyncioPath *self, ProtocolPath *protocol, Py_ssize_t size)
     return flush(self, protocol);
 }
 
+/* Give the descriptor of a socket for which nothing waits to be written; -1 if the transport has to do it. */
+static int free_descriptor(AsyncioPath *self)
+{
+    SocketPath *own = own_transport(self);
+    if (own != NULL) {
+        return own->closing || socket_is_filled(own) ? -1 : own->fd;
+    }
+    PyObject *arguments[] = {self->transport, self->loop};
+    PyObject *number = PyObject_Vectorcall(self->module->free_descriptor, arguments, 2, NULL);
+    int fd = number == NULL ? -1 : (int)PyLong_AsLong(number);
+    Py_XDECREF(number);
+    return fd;
+}
+
 int asyncio_send_large(AsyncioPath *self, ProtocolPath *protocol, PyObject *message)
 {
     Gather gather;
@@ -144,10 +172,7 @@ int asyncio_send_large(AsyncioPath *self, ProtocolPath *protocol, PyObject *mess
     if (!alone || !gather_open(&gather, message)) {
         return 0;
     }
-    PyObject *arguments[] = {self->transport, self->loop};
-    PyObject *number = PyObject_Vectorcall(self->module->free_descriptor, arguments, 2, NULL);
-    int fd = number == NULL ? -1 : (int)PyLong_AsLong(number);
-    Py_XDECREF(number);
+    int fd = free_descriptor(self);
     if (fd < 0) {
         return PyErr_Occurred() ? -1 : 0;
     }
@@ -282,7 +307,7 @@ static PyObject *refer(AsyncioPath *self, Py_ssize_t size, PyObject *original)
     return result;
 }
 
-static PyObject *take(AsyncioPath *self, const uint8_t *data, Py_ssize_t size, PyObject *original)
+PyObject *asyncio_take(AsyncioPath *self, const uint8_t *data, Py_ssize_t size, PyObject *original)
 {
     ProtocolPath *protocol = asyncio_protocol(self);
     Inbox *inbox = asyncio_inbox(self);
@@ -306,7 +331,7 @@ static PyObject *data_received(PyObject *self, PyObject *data)
     if (view_open(&view, data) < 0) {
         return NULL;
     }
-    PyObject *result = take((AsyncioPath *)self, view.data, view.size, data);
+    PyObject *result = asyncio_take((AsyncioPath *)self, view.data, view.size, data);
     view_close(&view);
     return result;
 }
@@ -323,7 +348,7 @@ static PyObject *buffer_updated(PyObject *object, PyObject *argument)
         return PyErr_Format(PyExc_ValueError, "there is no room for %zd bytes", size);
     }
     PyObject *buffer = Py_NewRef(self->buffer);
-    PyObject *result = take(self, PyMemoryView_GET_BUFFER(buffer)->buf, size, NULL);
+    PyObject *result = asyncio_take(self, PyMemoryView_GET_BUFFER(buffer)->buf, size, NULL);
     Py_DECREF(buffer);
     return result;
 }

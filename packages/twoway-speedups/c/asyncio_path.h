@@ -35,6 +35,9 @@ int asyncio_transmit(AsyncioPath *self, ProtocolPath *protocol, Py_ssize_t size)
 /* Send a large message without a copy, if nothing is in the way; 1, or 0 and -1 as protocol_send(). */
 int asyncio_send_large(AsyncioPath *self, ProtocolPath *protocol, PyObject *message);
 
+/* Take bytes; `original` holds them, NULL for what is in the buffer. None, or NULL with an exception set. */
+PyObject *asyncio_take(AsyncioPath *self, const uint8_t *data, Py_ssize_t size, PyObject *original);
+
 extern PyType_Spec asyncio_path_spec;
 
 #endif

@@ -5,6 +5,7 @@
 #include "encode.h"
 #include "mask.h"
 #include "reader.h"
+#include "socket_path.h"
 #include "threading_path.h"
 #include "utf8.h"
 #include "waiter.h"
@@ -173,6 +174,9 @@ static int add_classes(PyObject *module)
         || add_class(module, &inflater_spec, &state->types.inflater, true) < 0
         || add_class(module, &deflate_path_spec, &state->types.deflate_path, true) < 0
         || add_class(module, &asyncio_path_spec, &state->types.asyncio_path, true) < 0
+#ifndef _WIN32
+        || add_class(module, &socket_path_spec, &state->types.socket_path, true) < 0
+#endif
         || add_class(module, &threading_path_spec, &state->types.threading_path, true) < 0
         || add_class(module, &call_spec, &state->types.call, false) < 0
         || add_class(module, &waiter_spec, &state->types.waiter, false) < 0 ? -1 : 0;

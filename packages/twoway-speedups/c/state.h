@@ -18,7 +18,8 @@
 #define FOR_EACH_DEFLATE_FUNCTION(X) X(decode_payload) X(encode_payload)
 
 /* What twoway.asyncio hands over by bind_asyncio(), and what is looked up on its classes. */
-#define FOR_EACH_ASYNCIO_BOUND(X) X(AsyncioPath) X(CancelledError) X(current_task) X(free_descriptor) X(monotonic)
+#define FOR_EACH_ASYNCIO_BOUND(X)                                                                                      \
+    X(AsyncioPath) X(CancelledError) X(SocketPath) X(current_task) X(free_descriptor) X(monotonic)
 #define FOR_EACH_ASYNCIO_FUNCTION(X) X(__anext__) X(_send_shared) X(data_received) X(recv) X(send)
 
 /* What twoway.threading hands over by bind_threading(), and what is looked up on its classes. */
@@ -28,15 +29,16 @@
 /* Our own. */
 #define FOR_EACH_TYPE(X)                                                                                               \
     X(asyncio_path) X(call) X(deflate_path) X(deflater) X(frame_decoder) X(inbox) X(inflater) X(message_decoder)       \
-    X(protocol_path) X(threading_path) X(utf8_decoder) X(waiter)
+    X(protocol_path) X(socket_path) X(threading_path) X(utf8_decoder) X(waiter)
 
 /* Names of attributes, interned. */
 #define FOR_EACH_NAME(X)                                                                                               \
-    X(_feed_on) X(_finish) X(_flush_joined) X(_give_up) X(_leave) X(_pause_reading) X(_read_out) X(_received)          \
-    X(_sent) X(_start_message) X(_take) X(_wake) X(_wrote) X(acquire) X(break_off) X(call_soon) X(close) X(compress)   \
-    X(context) X(data) X(decode_payload) X(decompress) X(deflate) X(encode_payload) X(eof) X(fin) X(final) X(first)    \
-    X(flush) X(forget) X(frame) X(inflate) X(is_closing) X(opcode) X(parse) X(release) X(rsv1) X(rsv2) X(rsv3)         \
-    X(size) X(throw) X(unused_data) X(urandom) X(write)
+    X(_blame) X(_drop) X(_feed_on) X(_finish) X(_flush_joined) X(_give_up) X(_leave) X(_pause_reading) X(_read_eof)    \
+    X(_read_out) X(_read_ready) X(_received) X(_sent) X(_start_message) X(_take) X(_wake) X(_write_rest) X(_wrote)     \
+    X(acquire) X(break_off) X(buffer_updated) X(call_soon) X(close) X(compress) X(context) X(data) X(data_received)    \
+    X(decode_payload) X(decompress) X(deflate) X(encode_payload) X(eof) X(fin) X(final) X(first) X(flush) X(forget)    \
+    X(frame) X(get_buffer) X(inflate) X(is_closing) X(opcode) X(parse) X(release) X(rsv1) X(rsv2) X(rsv3) X(size)      \
+    X(throw) X(unused_data) X(urandom) X(write)
 
 #define KEY_SIZE 4
 #define POOL_SIZE (1024 * KEY_SIZE)

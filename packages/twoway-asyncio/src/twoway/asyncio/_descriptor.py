@@ -9,6 +9,7 @@ _PLAIN = frozenset(
     {
         ("aiofastnet.selector_transport", "SelectorSocketTransport"),
         ("asyncio.selector_events", "_SelectorSocketTransport"),
+        ("twoway.asyncio._transport", "SocketTransport"),
         ("uvloop.loop", "TCPTransport"),
         ("uvloop.loop", "UnixTransport"),
     }

@@ -1,4 +1,4 @@
-"""The compiled twin of what every message goes through, where `twoway.frames` uses compiled code."""
+"""The compiled twins of what every message goes through, where `twoway.frames` uses compiled code."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from twoway.frames import get_twins
 
 from ._descriptor import free_descriptor
 from ._path import ConnectionPath
+from ._socket_path import SocketPath
 
-__all__ = ["ConnectionPath"]
+__all__ = ["ConnectionPath", "SocketPath"]
 
 _twins = get_twins(
     "asyncio",
     AsyncioPath=ConnectionPath,
     CancelledError=asyncio.CancelledError,
+    SocketPath=SocketPath,
     current_task=asyncio.current_task,
     free_descriptor=free_descriptor,
     monotonic=monotonic,
 )
-# The twin has the same attributes, arguments, results and errors.
+# The twins have the same attributes, arguments, results and errors.
 globals()["ConnectionPath"] = _twins.get("AsyncioPath", ConnectionPath)
+globals()["SocketPath"] = _twins.get("SocketPath", SocketPath)

@@ -39,6 +39,7 @@ from twoway.protocol import (
 
 from ._client import tls_timeouts
 from ._connection import Connection
+from ._listener import Listening, listen
 from ._shutdown import Shutdown
 
 
@@ -161,7 +162,7 @@ class Server:
         self._settings = settings
         self._admission = Admission(connection_limits, logger)
         self._loop = asyncio.get_running_loop()
-        self._server: asyncio.Server  # since `serve` listens
+        self._server: Listening  # since `serve` listens
         self._connections: set[ServerConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._handling: set[asyncio.Task[None]] = set()  # those tasks in which the handler runs
@@ -602,9 +603,7 @@ class serve:
 
     async def _start(self) -> Server:
         server = self._new_server()
-        loop = asyncio.get_running_loop()
-        create = loop.create_unix_server if self._unix else loop.create_server
-        server._server = await create(server._new_connection, **self._where, **self._kwargs)
+        server._server = await listen(server._new_connection, unix=self._unix, **self._where, **self._kwargs)
         return server
 
 
