@@ -42,6 +42,7 @@ from twoway.protocol import (
 
 from ._connection import Connection
 from ._reconnect import Reconnections
+from ._transport import connect_transport
 from ._turns import take_turn, take_turn_at
 
 if TYPE_CHECKING:
@@ -399,7 +400,8 @@ class connect:
         loop = asyncio.get_running_loop()
         create = loop.create_unix_connection if "path" in arguments else loop.create_connection
         # The connection has no name here: see `_shake_hands`.
-        return await _shake_hands((await create(partial(self._new_connection, plan), **arguments))[1])
+        new_connection = partial(self._new_connection, plan)
+        return await _shake_hands(await connect_transport(create, new_connection, **arguments))
 
     async def _open_through_proxy(self, plan: Plan) -> ClientConnection:
         from ._proxy import open_socks, open_tunnel  # few clients have a proxy

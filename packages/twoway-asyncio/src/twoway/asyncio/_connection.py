@@ -31,6 +31,7 @@ from twoway.protocol import (
 from ._native import ConnectionPath
 from ._parts import Parts
 from ._path import NEVER, DataLike, read_buffer
+from ._transport import untie
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -408,9 +409,7 @@ class Connection(ConnectionPath, ConnectionFacts, asyncio.BufferedProtocol):
         if self.transport.get_extra_info("ssl_object") is not None:
             with suppress(AttributeError):  # some forget what they work with
                 self.transport.set_protocol(_NOBODY)
-        attributes = getattr(self.transport, "__dict__", {})
-        for name in ("_read_ready_cb", "_write_ready"):
-            attributes.pop(name, None)
+        untie(self.transport)
 
     def pause_writing(self) -> None:
         """Take note that the write buffer is full; asyncio calls this."""

@@ -1,4 +1,4 @@
-"""Listening sockets, on a loop that watches sockets: a connection is accepted without a task, and has a lean transport."""
+"""Listening sockets, on a loop that watches sockets: accepting takes no task, and connections have a lean transport."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ._transport import SocketTransport
+from ._transport import begin, is_ours
 
 #: What is lacking when a connection cannot be accepted now, but later.
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -50,19 +50,14 @@ async def listen(factory: Callable[[], asyncio.BufferedProtocol], *, unix: bool,
     """
     loop = asyncio.get_running_loop()
     create = loop.create_unix_server if unix else loop.create_server
-    if not _is_plain(loop, create) or kwargs.get("ssl") is not None:
-        return await create(factory, **kwargs)  # type: ignore[return-value]
+    if not is_ours(create) or kwargs.get("ssl") is not None:
+        return await create(factory, **kwargs)
     start = kwargs.pop("start_serving", True)
     server = await create(factory, start_serving=False, **kwargs)
     listener = Listener(loop, server, factory, kwargs.get("backlog", 100))
     if start:
         await listener.start_serving()
     return listener
-
-
-def _is_plain(loop: asyncio.AbstractEventLoop, create: object) -> bool:
-    """Whether the loop is asyncio's, watches sockets, and nobody has replaced its transports."""
-    return type(loop) is asyncio.SelectorEventLoop and getattr(create, "__self__", None) is loop
 
 
 class Listener:
@@ -130,20 +125,16 @@ class Listener:
                     raise
                 self._rest(sock, exc)
                 return
-            self._begin(accepted, peername)
+            try:
+                begin(accepted, peername, self._factory)
+            except Exception as exc:
+                self._report("an accepted connection could not begin", exc)
 
     def _rest(self, sock: socket.socket, exc: OSError) -> None:
         """Accept nothing for a while: the system would tell over and over that a connection waits."""
-        self._loop.call_exception_handler(
-            {"message": "no resources to accept a connection", "exception": exc, "socket": sock}
-        )
+        self._report("no resources to accept a connection", exc)
         self._loop.remove_reader(sock)
         self._loop.call_later(_RETRY, self._watch, sock)
 
-    def _begin(self, sock: socket.socket, peername: Any) -> None:
-        try:
-            sock.setblocking(False)
-            SocketTransport(self._loop, sock, self._factory(), peername).start()
-        except Exception as exc:
-            sock.close()
-            self._loop.call_exception_handler({"message": "an accepted connection could not begin", "exception": exc})
+    def _report(self, message: str, exc: Exception) -> None:
+        self._loop.call_exception_handler({"message": message, "exception": exc})

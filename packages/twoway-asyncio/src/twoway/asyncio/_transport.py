@@ -5,11 +5,96 @@ from __future__ import annotations
 import asyncio
 import socket
 import warnings
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from ._native import SocketPath
+
+_P = TypeVar("_P", bound=asyncio.BufferedProtocol)
+
+
+def is_ours(create: object) -> bool:
+    """
+    Tell whether connections without TLS get a transport from here.
+
+    Args:
+        create: What makes them else: ``loop.create_server`` and the like, as looked up on a loop.
+
+    Returns:
+        True for asyncio's own loop that watches sockets, unless somebody has replaced that method.
+    """
+    loop = getattr(create, "__self__", None)
+    return type(loop) is asyncio.SelectorEventLoop
+
+
+async def connect_transport(
+    create: Callable[..., Awaitable[tuple[Any, Any]]], factory: Callable[[], _P], **kwargs: Any
+) -> _P:
+    """
+    Connect, and give the connection to a protocol.
+
+    Args:
+        create: ``loop.create_connection`` or ``loop.create_unix_connection``.
+        factory: Makes the protocol.
+        **kwargs: For ``create``.
+
+    Returns:
+        The protocol; its ``connection_made`` was called.
+
+    Raises:
+        OSError: It could not connect.
+    """
+    if not is_ours(create) or kwargs.get("ssl") is not None or kwargs.get("sock") is not None:
+        connected: _P = (await create(factory, **kwargs))[1]
+        return connected
+    transport, _ = await create(_Waiting, **kwargs)
+    sock, peername = transport.get_extra_info("socket").dup(), transport.get_extra_info("peername")
+    transport.abort()  # it closes its descriptor, not the connection
+    untie(transport)
+    return begin(sock, peername, factory)
+
+
+def untie(transport: asyncio.BaseTransport) -> None:
+    """
+    Undo references of a transport of asyncio to itself, which would wait for the garbage collector.
+
+    Args:
+        transport: Neither reads nor writes any more.
+    """
+    attributes = getattr(transport, "__dict__", {})
+    for name in ("_read_ready_cb", "_write_ready"):
+        attributes.pop(name, None)
+
+
+def begin(sock: socket.socket, peername: Any, factory: Callable[[], _P]) -> _P:
+    """
+    Give a connected socket to a protocol.
+
+    Args:
+        sock: A connected stream socket; closed when this fails.
+        peername: Address of the peer.
+        factory: Makes the protocol.
+
+    Returns:
+        The protocol; its ``connection_made`` was called.
+    """
+    try:
+        sock.setblocking(False)
+        protocol = factory()
+        SocketTransport(asyncio.get_running_loop(), sock, protocol, peername).start()
+    except BaseException:
+        sock.close()
+        raise
+    return protocol
+
+
+class _Waiting(asyncio.Protocol):
+    """Be connected, and leave what arrives to the system, until it is known whose connection it is."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Read nothing."""
+        cast(asyncio.ReadTransport, transport).pause_reading()
 
 
 class SocketTransport(SocketPath):
@@ -190,7 +275,7 @@ class SocketTransport(SocketPath):
         self._closing = True
         self._loop.remove_reader(self._fd)
 
-    def _drop(self, exc: BaseException | None) -> None:
+    def _drop(self, exc: Exception | None) -> None:
         """Neither read nor write any more, and say so to the protocol in the next iteration."""
         if self._lost:
             return
@@ -201,7 +286,7 @@ class SocketTransport(SocketPath):
             self._loop.remove_writer(self._fd)
         self._loop.call_soon(self._end, exc)
 
-    def _blame(self, exc: BaseException) -> None:
+    def _blame(self, exc: Exception) -> None:
         """Report what a protocol raised, which it must not, and drop the connection."""
         self._loop.call_exception_handler(
             {"message": "protocol failed", "exception": exc, "transport": self, "protocol": self._protocol}
