@@ -116,6 +116,8 @@ class Listener:
     def _accept(self, sock: socket.socket) -> None:
         """Accept what waits; the loop calls this."""
         for _ in range(self._backlog):
+            if sock not in self._listening:  # closed by what the last connection set off
+                return
             try:
                 accepted, peername = sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):

@@ -13,6 +13,8 @@ from ._native import SocketPath
 
 _P = TypeVar("_P", bound=asyncio.BufferedProtocol)
 
+_INTERNET = (socket.AF_INET, socket.AF_INET6)
+
 
 def is_ours(create: object) -> bool:
     """
@@ -128,8 +130,9 @@ class SocketTransport(SocketPath):
         self._high, self._low = 65536, 16384
         self._peername = peername
         self._sockname: Any = None
-        if sock.family != getattr(socket, "AF_UNIX", None):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.family in _INTERNET:
+            with suppress(OSError):  # not every stream there is one of TCP
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __repr__(self) -> str:
         state = "closed" if self._fd < 0 else "closing" if self._closing else "open"
