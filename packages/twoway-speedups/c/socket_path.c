@@ -29,10 +29,10 @@ static int tell(SocketPath *self, PyObject *name, PyObject *argument)
 }
 
 /* Have the reference end what the system has ended. */
-static int drop(SocketPath *self)
+static int end_by(SocketPath *self, PyObject *name)
 {
     PyErr_SetFromErrno(PyExc_OSError);
-    return tell(self, self->module->names._drop, take_exception());
+    return tell(self, name, take_exception());
 }
 
 /* Have the reference report what a protocol raised. */
@@ -64,7 +64,7 @@ static Py_ssize_t send_some(SocketPath *self, const uint8_t *data, Py_ssize_t si
     sent = send(self->fd, data, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL);
     Py_END_ALLOW_THREADS
     if (sent < 0) {
-        sent = must_wait() ? 0 : drop(self);
+        sent = must_wait() ? 0 : end_by(self, self->module->names._drop);
     }
     return sent;
 }
@@ -124,7 +124,7 @@ static Py_ssize_t receive(SocketPath *self, void *room, Py_ssize_t size)
     received = recv(self->fd, room, (size_t)size, MSG_DONTWAIT);
     Py_END_ALLOW_THREADS
     if (received < 0) {
-        received = must_wait() || drop(self) == 0 ? -2 : -1;
+        received = must_wait() || end_by(self, self->module->names._lose) == 0 ? -2 : -1;
     }
     return received;
 }

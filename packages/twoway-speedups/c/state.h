@@ -33,12 +33,12 @@
 
 /* Names of attributes, interned. */
 #define FOR_EACH_NAME(X)                                                                                               \
-    X(_blame) X(_drop) X(_feed_on) X(_finish) X(_flush_joined) X(_give_up) X(_leave) X(_pause_reading) X(_read_eof)    \
-    X(_read_out) X(_read_ready) X(_received) X(_sent) X(_start_message) X(_take) X(_wake) X(_write_rest) X(_wrote)     \
-    X(acquire) X(break_off) X(buffer_updated) X(call_soon) X(close) X(compress) X(context) X(data) X(data_received)    \
-    X(decode_payload) X(decompress) X(deflate) X(encode_payload) X(eof) X(fin) X(final) X(first) X(flush) X(forget)    \
-    X(frame) X(get_buffer) X(inflate) X(is_closing) X(opcode) X(parse) X(release) X(rsv1) X(rsv2) X(rsv3) X(size)      \
-    X(throw) X(unused_data) X(urandom) X(write)
+    X(_blame) X(_drop) X(_feed_on) X(_finish) X(_flush_joined) X(_give_up) X(_leave) X(_lose) X(_pause_reading)        \
+    X(_read_eof) X(_read_out) X(_read_ready) X(_received) X(_sent) X(_start_message) X(_take) X(_wake) X(_write_rest)  \
+    X(_wrote) X(acquire) X(break_off) X(buffer_updated) X(call_soon) X(close) X(compress) X(context) X(data)           \
+    X(data_received) X(decode_payload) X(decompress) X(deflate) X(encode_payload) X(eof) X(fin) X(final) X(first)      \
+    X(flush) X(forget) X(frame) X(get_buffer) X(inflate) X(is_closing) X(opcode) X(parse) X(release) X(rsv1) X(rsv2)   \
+    X(rsv3) X(size) X(throw) X(unused_data) X(urandom) X(write)
 
 #define KEY_SIZE 4
 #define POOL_SIZE (1024 * KEY_SIZE)

@@ -24,6 +24,7 @@ class SocketPath:
 
         def _blame(self, exc: Exception) -> None: ...
         def _drop(self, exc: Exception | None) -> None: ...
+        def _lose(self, exc: Exception) -> None: ...
         def _read_eof(self) -> None: ...
         def _write_rest(self, data: bytes | bytearray | memoryview, sent: int) -> None: ...
 
@@ -67,7 +68,7 @@ class SocketPath:
         except (BlockingIOError, InterruptedError):
             return
         except OSError as exc:
-            self._drop(exc)
+            self._lose(exc)
             return
         try:
             if size:

@@ -280,14 +280,24 @@ class SocketTransport(SocketPath):
 
     def _drop(self, exc: Exception | None) -> None:
         """Neither read nor write any more, and say so to the protocol in the next iteration."""
+        if self._give_up():
+            self._loop.call_soon(self._end, exc)
+
+    def _lose(self, exc: Exception) -> None:
+        """Do so at once, for it is the loop that calls: nobody is in the middle of something."""
+        if self._give_up():
+            self._end(exc)
+
+    def _give_up(self) -> bool:
+        """Neither read nor write any more; tell whether that is new."""
         if self._lost:
-            return
+            return False
         self._stop()
         self._lost = True
         if self._unsent:
             self._unsent = None
             self._loop.remove_writer(self._fd)
-        self._loop.call_soon(self._end, exc)
+        return True
 
     def _blame(self, exc: Exception) -> None:
         """Report what a protocol raised, which it must not, and drop the connection."""
