@@ -298,7 +298,8 @@ def test_a_source_of_keys_that_fails_is_an_error(
 
 
 NO_MEMORY = r"""
-import _testcapi, gc
+import _testcapi, gc, socket
+from twoway.asyncio._native import SocketPath
 from twoway.deflate import PerMessageDeflate
 from twoway.frames import *
 assert IMPLEMENTATION == "compiled"
@@ -314,7 +315,12 @@ def exchange():
     decoder = MessageDecoder(extensions=[codec])
     return [decoder.feed(compressed) for _ in range(3)], decoder.error
 
+ours, theirs = socket.socketpair()
+path = SocketPath()
+path._fd, path._socket, path._closing, path._lost, path._unsent = ours.fileno(), ours, False, False, None
+
 calls = [
+    lambda: (path.write(data[:5]), path._send(bytearray(3)), path.get_write_buffer_size(), theirs.recv(99)),
     lambda: [list(map(MessageDecoder().feed, pieces)), list(map(MessageDecoder(fragments=True).feed, pieces))],
     lambda: list(map(FrameDecoder().feed, pieces)),
     lambda: MessageDecoder().feed(b"\x81\x01\xff"),
