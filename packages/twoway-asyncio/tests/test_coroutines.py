@@ -153,3 +153,36 @@ async def test_one_that_is_never_awaited_does_no_harm(connected):
             gc.collect()
         await client.send("two")
         assert await server.recv() == "two"
+
+
+async def test_tasks_that_are_not_compiled_can_await_them(connected):
+    loop = asyncio.get_running_loop()
+    async with connected() as (client, server):
+
+        async def echo():
+            async for message in server:
+                await server.send(message)
+
+        echoing = asyncio.tasks._PyTask(echo(), loop=loop)
+        await asyncio.sleep(0)
+        for message in ("one", "two"):
+            await client.send(message)
+            assert await client.recv() == message
+        echoing.cancel("enough")
+        with pytest.raises(asyncio.CancelledError):
+            await echoing
+
+
+async def test_who_else_waits_is_told_what_is_done(connected):
+    async with connected() as (client, server):
+        receiving, told = server.recv(), []
+        future = receiving.send(None)
+        future.add_done_callback(told.append)
+        await client.send("one")
+        async with asyncio.timeout(5):
+            while not told:
+                await asyncio.sleep(0)
+        assert told == [future]
+        with pytest.raises(StopIteration) as caught:
+            receiving.send(None)
+        assert caught.value.value == "one"

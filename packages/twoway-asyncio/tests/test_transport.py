@@ -52,14 +52,30 @@ class Recorder(asyncio.BufferedProtocol):
         self.ended.set_result(exc)
 
 
+def is_of_asyncio_alone():
+    return type(asyncio.get_running_loop()) is asyncio.SelectorEventLoop
+
+
+def make(sock, peername):
+    """Make a transport and its protocol; other loops have their own."""
+    if not is_of_asyncio_alone():
+        sock.close()
+        pytest.skip("this loop has transports of its own")
+    sock.setblocking(False)
+    recorder = Recorder()
+    return SocketTransport(asyncio.get_running_loop(), sock, recorder, peername), recorder
+
+
 @asynccontextmanager
 async def pair():
     """Give a transport with its protocol, and the socket of the peer."""
     ours, theirs = socket.socketpair()
-    ours.setblocking(False)
     theirs.setblocking(False)
-    recorder = Recorder()
-    transport = SocketTransport(asyncio.get_running_loop(), ours, recorder, "somebody")
+    try:
+        transport, recorder = make(ours, "somebody")
+    except BaseException:
+        theirs.close()
+        raise
     transport.start()
     yield transport, recorder, theirs
     transport.abort()
@@ -243,17 +259,14 @@ async def test_a_peer_that_is_gone_is_noticed_when_writing(filled):
 
 async def test_a_peer_that_is_gone_is_noticed_when_reading():
     reports = collect_reports()
-    listener = socket.create_server(("127.0.0.1", 0))
-    peer = socket.create_connection(listener.getsockname())
-    ours, name = listener.accept()
-    ours.setblocking(False)
-    recorder = Recorder()
-    SocketTransport(asyncio.get_running_loop(), ours, recorder, name).start()
-    assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    peer.close()
-    assert isinstance(await recorder.ended, ConnectionResetError)
-    listener.close()
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as peer:
+        ours, name = listener.accept()
+        transport, recorder = make(ours, name)
+        transport.start()
+        assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        assert isinstance(await recorder.ended, ConnectionResetError)
     assert not reports
 
 
@@ -284,12 +297,12 @@ async def test_a_protocol_that_fails_is_reported(method, monkeypatch):
 
 async def test_one_that_is_forgotten_says_so_and_is_closed():
     ours, theirs = socket.socketpair()
-    transport = SocketTransport(asyncio.get_running_loop(), ours, Recorder(), None)
+    with theirs:
+        transport, _ = make(ours, None)
     with pytest.warns(ResourceWarning, match="unclosed transport <SocketTransport open"):
         del transport
         gc.collect()
     assert ours.fileno() == -1
-    theirs.close()
 
 
 async def test_another_protocol():
@@ -316,10 +329,6 @@ class Careful(ClientConnection):
 async def echo(connection):
     async for message in connection:
         await connection.send(message)
-
-
-def is_of_asyncio_alone():
-    return type(asyncio.get_running_loop()) is asyncio.SelectorEventLoop
 
 
 async def test_both_sides_have_it_on_the_loop_of_asyncio():

@@ -178,11 +178,15 @@ int asyncio_send_large(AsyncioPath *self, ProtocolPath *protocol, PyObject *mess
     }
     protocol->active = 1;
     self->wrote = true;
-    size_t written = gather_write(&gather, fd);
-    if (written == gather.used + gather.size) {
-        return 1;
+    SocketPath *own = own_transport(self);
+    Py_ssize_t size = (Py_ssize_t)(gather.used + gather.size), written = gather_write(&gather, fd);
+    if (written < 0) { /* others meet the error again when they write the rest */
+        written = own == NULL ? 0 : socket_settle(own, written);
     }
-    PyObject *rest = gather_rest(&gather, written);
+    if (written < 0 || written == size || (own != NULL && own->lost)) {
+        return written < 0 ? -1 : 1;
+    }
+    PyObject *rest = gather_rest(&gather, (size_t)written);
     int status = rest == NULL ? -1 : write_output(self, rest);
     Py_XDECREF(rest);
     return status < 0 ? -1 : 1;

@@ -31,27 +31,29 @@ bool gather_open(Gather *gather, PyObject *message)
     return true;
 }
 
-size_t gather_write(const Gather *gather, int fd)
-{
 #ifdef _WIN32
-    (void)gather;
-    (void)fd;
-    return 0;
+
+Py_ssize_t gather_write(const Gather *Py_UNUSED(gather), int Py_UNUSED(fd)) { return 0; }
+
 #else
+
+Py_ssize_t gather_write(const Gather *gather, int fd)
+{
     struct iovec pieces[2] = {
         {(void *)gather->header, gather->used},
         {(void *)gather->payload, gather->size < INT_MAX ? gather->size : INT_MAX},
     };
     struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
-    ssize_t written;
+    Py_ssize_t written;
     Py_BEGIN_ALLOW_THREADS
     do {
         written = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     } while (written < 0 && errno == EINTR);
     Py_END_ALLOW_THREADS
-    return written < 0 ? 0 : (size_t)written;
-#endif
+    return written;
 }
+
+#endif
 
 PyObject *gather_rest(const Gather *gather, size_t written)
 {

@@ -17,8 +17,8 @@ typedef struct {
 /* Prepare a message to be sent so; false where that does not pay. The message must outlive it. */
 bool gather_open(Gather *gather, PyObject *message);
 
-/* Write to a socket without waiting; gives the number of bytes, 0 if there was none or an error. */
-size_t gather_write(const Gather *gather, int fd);
+/* Write to a socket without waiting; gives the number of bytes, -1 with errno set. On Windows nothing is done. */
+Py_ssize_t gather_write(const Gather *gather, int fd);
 
 /* Give what is left of the frame after so many bytes of it. */
 PyObject *gather_rest(const Gather *gather, size_t written);

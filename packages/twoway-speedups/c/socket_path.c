@@ -4,6 +4,8 @@
 
 int socket_write(SocketPath *Py_UNUSED(self), PyObject *Py_UNUSED(data)) { return -1; }
 
+Py_ssize_t socket_settle(SocketPath *Py_UNUSED(self), Py_ssize_t Py_UNUSED(sent)) { return -1; }
+
 #else
 
 #include <errno.h>
@@ -56,17 +58,21 @@ static bool must_wait(void) { return errno == EAGAIN || errno == EWOULDBLOCK || 
 
 /* Writing */
 
+Py_ssize_t socket_settle(SocketPath *self, Py_ssize_t sent)
+{
+    return sent >= 0 ? sent : must_wait() ? 0 : end_by(self, self->module->names._drop);
+}
+
 /* Give the socket what it takes, and say how much that was; -1 with an exception set. */
 static Py_ssize_t send_some(SocketPath *self, const uint8_t *data, Py_ssize_t size)
 {
     Py_ssize_t sent;
     Py_BEGIN_ALLOW_THREADS
-    sent = send(self->fd, data, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    do {
+        sent = send(self->fd, data, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
     Py_END_ALLOW_THREADS
-    if (sent < 0) {
-        sent = must_wait() ? 0 : end_by(self, self->module->names._drop);
-    }
-    return sent;
+    return socket_settle(self, sent);
 }
 
 static int write_some(SocketPath *self, PyObject *data, const View *view)

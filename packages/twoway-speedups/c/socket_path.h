@@ -25,6 +25,9 @@ static inline bool socket_is_filled(const SocketPath *self)
 /* Write bytes, now or when there is room; -1 with an exception set. */
 int socket_write(SocketPath *self, PyObject *data);
 
+/* Take the result of a system call that writes, -1 with errno set: gives the number of bytes; -1 with an exception set. */
+Py_ssize_t socket_settle(SocketPath *self, Py_ssize_t sent);
+
 extern PyType_Spec socket_path_spec;
 
 #endif

@@ -19,7 +19,7 @@
 
 /* What twoway.asyncio hands over by bind_asyncio(), and what is looked up on its classes. */
 #define FOR_EACH_ASYNCIO_BOUND(X)                                                                                      \
-    X(AsyncioPath) X(CancelledError) X(SocketPath) X(current_task) X(free_descriptor) X(monotonic)
+    X(AsyncioPath) X(CancelledError) X(SocketPath) X(Task) X(current_task) X(done) X(free_descriptor) X(monotonic)
 #define FOR_EACH_ASYNCIO_FUNCTION(X) X(__anext__) X(_send_shared) X(data_received) X(recv) X(send)
 
 /* What twoway.threading hands over by bind_threading(), and what is looked up on its classes. */

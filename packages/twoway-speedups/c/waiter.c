@@ -43,6 +43,13 @@ static int schedule(Waiter *self)
     return callback == NULL ? 0 : call_soon(self, callback, context);
 }
 
+/* Whether a callback is that of a task of asyncio: all it does with a future is to ask for the result, and how that is
+ * done with any but asyncio's own takes longer than all else here. */
+static bool is_of_task(const State *module, PyObject *callback)
+{
+    return PyCFunction_CheckExact(callback) && (PyObject *)Py_TYPE(PyCFunction_GET_SELF(callback)) == module->Task;
+}
+
 int waiter_wake(Waiter *self)
 {
     if (self->done) {
@@ -66,7 +73,8 @@ int waiter_wake(Waiter *self)
         PyErr_Clear();
         return call_soon(self, callback, context);
     }
-    PyObject *result = PyObject_CallOneArg(callback, (PyObject *)self);
+    PyObject *future = is_of_task(self->module, callback) ? self->module->done : (PyObject *)self;
+    PyObject *result = PyObject_CallOneArg(callback, future);
     if (context != NULL && PyContext_Exit(context) < 0) {
         Py_CLEAR(result);
     }
@@ -155,8 +163,6 @@ static PyObject *is_cancelled(PyObject *self, PyObject *Py_UNUSED(unused))
     return PyBool_FromLong(((Waiter *)self)->cancelled);
 }
 
-static PyObject *get_loop(PyObject *self, PyObject *Py_UNUSED(unused)) { return Py_NewRef(((Waiter *)self)->loop); }
-
 /* The class */
 
 #define FOR_EACH_OBJECT(X) X(loop) X(callback) X(context) X(message)
@@ -173,12 +179,12 @@ static PyMethodDef methods[] = {
     {"result", get_result, METH_NOARGS, NULL},
     {"done", is_done, METH_NOARGS, NULL},
     {"cancelled", is_cancelled, METH_NOARGS, NULL},
-    {"get_loop", get_loop, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
 static PyMemberDef members[] = {
     {"_asyncio_future_blocking", T_BOOL, offsetof(Waiter, blocking), 0, NULL},
+    {"_loop", T_OBJECT_EX, offsetof(Waiter, loop), READONLY, NULL}, /* asked for where there is no get_loop() */
     {NULL, 0, 0, 0, NULL},
 };
 
