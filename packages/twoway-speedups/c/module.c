@@ -3,6 +3,7 @@
 #include "call.h"
 #include "deflate_path.h"
 #include "encode.h"
+#include "http_head.h"
 #include "mask.h"
 #include "reader.h"
 #include "threading_path.h"
@@ -129,6 +130,17 @@ static PyObject *bind_threading(PyObject *module, PyObject *args, PyObject *kwar
     Py_RETURN_NONE;
 }
 
+static PyObject *bind_http(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    State *state = state_of(module);
+    if (!PyArg_ParseTuple(args, ":bind_http")) {
+        return NULL;
+    }
+    FOR_EACH_HTTP_BOUND(CHECK)
+    FOR_EACH_HTTP_BOUND(TAKE)
+    Py_RETURN_NONE;
+}
+
 #undef CHECK
 #undef TAKE
 
@@ -140,6 +152,8 @@ static PyMethodDef functions[] = {
     {"encode_frame", FAST(encode_frame), ENCODE_FRAME_DOC},
     {"encode_header", FAST(encode_header), ENCODE_HEADER_DOC},
     {"serialize_frame", FAST(serialize_frame), SERIALIZE_FRAME_DOC},
+    {"split_fields", FAST(split_fields), SPLIT_FIELDS_DOC},
+    {"split_request", FAST(split_request), SPLIT_REQUEST_DOC},
     {"new_masking_key", new_masking_key, METH_NOARGS, NEW_MASKING_KEY_DOC},
     {"forget_keys", forget_keys, METH_NOARGS, FORGET_KEYS_DOC},
     {"bind", (PyCFunction)(void (*)(void))bind, METH_VARARGS | METH_KEYWORDS, BIND_DOC("", "frames")},
@@ -151,6 +165,7 @@ static PyMethodDef functions[] = {
      BIND_DOC("_asyncio", "asyncio")},
     {"bind_threading", (PyCFunction)(void (*)(void))bind_threading, METH_VARARGS | METH_KEYWORDS,
      BIND_DOC("_threading", "threading")},
+    {"bind_http", (PyCFunction)(void (*)(void))bind_http, METH_VARARGS | METH_KEYWORDS, BIND_DOC("_http", "http")},
     {NULL, NULL, 0, NULL},
 };
 
@@ -229,6 +244,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg)
     FOR_EACH_DEFLATE_BOUND(VISIT)
     FOR_EACH_ASYNCIO_BOUND(VISIT)
     FOR_EACH_THREADING_BOUND(VISIT)
+    FOR_EACH_HTTP_BOUND(VISIT)
 #undef VISIT
 #define VISIT(name) Py_VISIT(state->protocol.name);
     FOR_EACH_PROTOCOL_FUNCTION(VISIT)
@@ -261,6 +277,7 @@ static int clear(PyObject *module)
     FOR_EACH_DEFLATE_BOUND(CLEAR)
     FOR_EACH_ASYNCIO_BOUND(CLEAR)
     FOR_EACH_THREADING_BOUND(CLEAR)
+    FOR_EACH_HTTP_BOUND(CLEAR)
 #undef CLEAR
 #define CLEAR(name) Py_CLEAR(state->protocol.name);
     FOR_EACH_PROTOCOL_FUNCTION(CLEAR)

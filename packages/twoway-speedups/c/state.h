@@ -25,6 +25,9 @@
 #define FOR_EACH_THREADING_BOUND(X) X(ThreadingPath) X(clock)
 #define FOR_EACH_THREADING_FUNCTION(X) X(recv) X(send)
 
+/* What twoway.http hands over by bind_http(). */
+#define FOR_EACH_HTTP_BOUND(X) X(KNOWN) X(split_host)
+
 /* Our own. */
 #define FOR_EACH_TYPE(X)                                                                                               \
     X(asyncio_path) X(call) X(deflate_path) X(deflater) X(frame_decoder) X(inbox) X(inflater) X(message_decoder)       \
@@ -48,6 +51,7 @@ typedef struct {
     FOR_EACH_DEFLATE_BOUND(DECLARE)
     FOR_EACH_ASYNCIO_BOUND(DECLARE)
     FOR_EACH_THREADING_BOUND(DECLARE)
+    FOR_EACH_HTTP_BOUND(DECLARE)
 #undef DECLARE
     struct {
 #define DECLARE(name) PyObject *name;

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from binascii import b2a_base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 
 from ._errors import UPGRADE_FIELDS, HeaderError, HTTPError, MethodError, StatusError, UpgradeError, VersionError
 from ._grammar import contains_token, shorten, split_host
@@ -13,9 +15,11 @@ from ._message import Request, Response
 from ._negotiate import build_subprotocols
 from ._uri import WebSocketURI
 
+if TYPE_CHECKING:
+    import hashlib
+
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 _VERSION = "13"
-_UPGRADE = Headers(UPGRADE_FIELDS)
 
 # 16 bytes are 22 characters and two of padding in base64.
 _match_key = re.compile(r"[A-Za-z0-9+/]{22}==").fullmatch
@@ -33,7 +37,7 @@ _RESERVED = frozenset(
         "upgrade",
     }
 )
-_SINGLE = ("Sec-WebSocket-Key", "Sec-WebSocket-Version", "Origin", "Authorization")
+_SINGLE = {name.lower(): name for name in ("Sec-WebSocket-Key", "Sec-WebSocket-Version", "Origin", "Authorization")}
 _TEXTS = {
     400: "The request is malformed or is not a valid WebSocket handshake.",
     403: "WebSocket connections from this origin are not allowed.",
@@ -78,11 +82,10 @@ def accept_key(key: str) -> str:
     Spec:
         RFC 6455 §4.2.2 item 5.4.
     """
-    from hashlib import sha1  # slow to import, and imported anyway by whoever has TLS
-
     if not key.isascii():
         raise ValueError(f"key must be ASCII, not {shorten(key)}")
-    return b2a_base64(sha1(key.encode("ascii") + _GUID, usedforsecurity=False).digest(), newline=False).decode("ascii")
+    digest = _find_sha1()(key.encode("ascii") + _GUID, usedforsecurity=False).digest()
+    return b2a_base64(digest, newline=False).decode("ascii")
 
 
 def build_request(
@@ -159,7 +162,7 @@ def check_response(response: Response, key: str) -> None:
     upgrade = response.headers.get_all("Upgrade")
     if [value.lower() for value in upgrade] != ["websocket"]:
         raise UpgradeError("Upgrade", ", ".join(upgrade) if upgrade else None)
-    _check_connection(response.headers)
+    _check_token("Connection", response.headers.get_all("Connection"), "upgrade")
     accept = response.headers.get_all("Sec-WebSocket-Accept")
     if len(accept) > 1:
         raise HeaderError("Sec-WebSocket-Accept", ", ".join(accept), "repeated")
@@ -190,16 +193,15 @@ def check_request(request: Request) -> str:
         raise MethodError(request.method)
     if request.version != "HTTP/1.1":
         raise VersionError(request.version)
-    headers = request.headers
-    upgrade = headers.get_all("Upgrade")
-    if not contains_token(upgrade, "websocket"):
-        raise UpgradeError("Upgrade", ", ".join(upgrade) if upgrade else None)
-    _check_connection(headers)
-    for name in _SINGLE:
-        if len(headers.get_all(name)) > 1:
-            raise HeaderError(name, problem="repeated")
-    _check_version(headers.get("Sec-WebSocket-Version"))
-    key = headers.get("Sec-WebSocket-Key")
+    find = request.headers._index.get
+    _check_token("Upgrade", find("upgrade", []), "websocket")
+    _check_token("Connection", find("connection", []), "upgrade")
+    for name, written in _SINGLE.items():
+        if len(find(name, ())) > 1:
+            raise HeaderError(written, problem="repeated")
+    (version,) = find("sec-websocket-version") or (None,)
+    _check_version(version)
+    (key,) = find("sec-websocket-key") or (None,)
     if key is None or _match_key(key) is None:
         raise HeaderError("Sec-WebSocket-Key", key)
     return key
@@ -232,8 +234,11 @@ def build_response(
     Spec:
         RFC 6455 §4.2.2 item 5.
     """
-    fields = _UPGRADE.copy()
-    fields.add("Sec-WebSocket-Accept", accept_key(key))
+    accept = accept_key(key)
+    fields = Headers._trusted(
+        [*UPGRADE_FIELDS, ("Sec-WebSocket-Accept", accept)],
+        {"upgrade": ["websocket"], "connection": ["Upgrade"], "sec-websocket-accept": [accept]},
+    )
     if extensions is not None:
         fields.add("Sec-WebSocket-Extensions", extensions)
     if subprotocol is not None:
@@ -267,10 +272,16 @@ def error_response(exc: HTTPError) -> Response:
     return Response.text(exc.status, f"{text}\n", headers)
 
 
-def _check_connection(headers: Headers) -> None:
-    values = headers.get_all("Connection")
-    if not contains_token(values, "upgrade"):
-        raise UpgradeError("Connection", ", ".join(values) if values else None)
+@cache
+def _find_sha1() -> Callable[..., hashlib._Hash]:
+    from hashlib import sha1  # slow to import, and imported anyway by whoever has TLS
+
+    return sha1
+
+
+def _check_token(name: str, values: list[str], token: str) -> None:
+    if not contains_token(values, token):
+        raise UpgradeError(name, ", ".join(values) if values else None)
 
 
 def _check_version(version: str | None) -> None:
