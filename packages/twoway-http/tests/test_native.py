@@ -50,7 +50,7 @@ def test_what_is_used_is_what_this_run_of_the_tests_is_for() -> None:
 
 def test_compiled_twins_are_used_where_there_are_some(compiled: Compiled) -> None:
     assert _native.load() is compiled
-    assert set(compiled.bound) == {"KNOWN", "split_host"}
+    assert set(compiled.bound) == {"KNOWN", "check_request", "split_host"}
     assert compiled.bound["KNOWN"] is _head.KNOWN
     assert compiled.bound["split_host"] is _grammar.split_host
 

@@ -4,6 +4,9 @@
 
 #include "state.h"
 
+/* Take note of the names that twoway.http has handed over. */
+void remember_known(State *state);
+
 #define SPLIT_FIELDS_DOC                                                                                               \
     "split_fields($module, /, lines, max_headers)\n--\n\n"                                                             \
     "Take apart the lines of a header section that have nothing wrong with them."

@@ -3,6 +3,7 @@
 #include "call.h"
 #include "deflate_path.h"
 #include "encode.h"
+#include "handshake.h"
 #include "http_head.h"
 #include "mask.h"
 #include "reader.h"
@@ -138,6 +139,7 @@ static PyObject *bind_http(PyObject *module, PyObject *args, PyObject *kwargs)
     }
     FOR_EACH_HTTP_BOUND(CHECK)
     FOR_EACH_HTTP_BOUND(TAKE)
+    remember_known(state);
     Py_RETURN_NONE;
 }
 
@@ -152,6 +154,7 @@ static PyMethodDef functions[] = {
     {"encode_frame", FAST(encode_frame), ENCODE_FRAME_DOC},
     {"encode_header", FAST(encode_header), ENCODE_HEADER_DOC},
     {"serialize_frame", FAST(serialize_frame), SERIALIZE_FRAME_DOC},
+    {"check_request", FAST(check_request), CHECK_REQUEST_DOC},
     {"split_fields", FAST(split_fields), SPLIT_FIELDS_DOC},
     {"split_request", FAST(split_request), SPLIT_REQUEST_DOC},
     {"new_masking_key", new_masking_key, METH_NOARGS, NEW_MASKING_KEY_DOC},
@@ -201,6 +204,14 @@ static int intern_names(State *state)
     }
     FOR_EACH_NAME(INTERN)
 #undef INTERN
+    static const char *const headers[HEADERS] = {
+        "upgrade", "connection", "sec-websocket-key", "sec-websocket-version", "origin", "authorization",
+    };
+    for (int i = 0; i < HEADERS; i++) {
+        if ((state->headers[i] = PyUnicode_InternFromString(headers[i])) == NULL) {
+            return -1;
+        }
+    }
     return 0;
 }
 
@@ -297,6 +308,9 @@ static int clear(PyObject *module)
 #define CLEAR(name) Py_CLEAR(state->names.name);
     FOR_EACH_NAME(CLEAR)
 #undef CLEAR
+    for (int i = 0; i < HEADERS; i++) {
+        Py_CLEAR(state->headers[i]);
+    }
     for (int i = 0; i < 16; i++) {
         Py_CLEAR(state->opcodes[i]);
     }

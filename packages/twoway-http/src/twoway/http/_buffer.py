@@ -147,7 +147,9 @@ def copy_bytes(data: bytes | bytearray | memoryview) -> bytes:
     Raises:
         TypeError: ``data`` is not bytes-like. A caller's bug.
     """
-    if not isinstance(data, bytes | bytearray | memoryview):
+    if isinstance(data, bytes):
+        return data
+    if not isinstance(data, bytearray | memoryview):
         raise TypeError(f"data must be bytes-like, not {type(data).__name__}")
     return bytes(data)
 

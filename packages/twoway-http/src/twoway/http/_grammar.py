@@ -50,7 +50,7 @@ def check_values(values: Sequence[str], argument: str) -> Sequence[str]:
     Raises:
         TypeError: ``values`` is one ``str`` or ``bytes``. A caller's bug.
     """
-    if isinstance(values, str | bytes):
+    if isinstance(values, (str, bytes)):
         raise TypeError(f"{argument} must be a sequence of str, not {type(values).__name__}")
     return values
 

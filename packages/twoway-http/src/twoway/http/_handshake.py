@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ._errors import UPGRADE_FIELDS, HeaderError, HTTPError, MethodError, StatusError, UpgradeError, VersionError
-from ._grammar import contains_token, shorten, split_host
+from ._errors import UPGRADE_FIELDS, HeaderError, HTTPError, StatusError, UpgradeError
+from ._grammar import shorten, split_host
 from ._headers import Headers, HeadersLike
 from ._message import Request, Response
 from ._negotiate import build_subprotocols
+from ._upgrade import VERSION, check_token
 from ._uri import WebSocketURI
 
 if TYPE_CHECKING:
     import hashlib
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
-_VERSION = "13"
-
-# 16 bytes are 22 characters and two of padding in base64.
-_match_key = re.compile(r"[A-Za-z0-9+/]{22}==").fullmatch
 
 _RESERVED = frozenset(
     {
@@ -37,7 +33,6 @@ _RESERVED = frozenset(
         "upgrade",
     }
 )
-_SINGLE = {name.lower(): name for name in ("Sec-WebSocket-Key", "Sec-WebSocket-Version", "Origin", "Authorization")}
 _TEXTS = {
     400: "The request is malformed or is not a valid WebSocket handshake.",
     403: "WebSocket connections from this origin are not allowed.",
@@ -129,7 +124,7 @@ def build_request(
         raise ValueError(f"host must be a host with or without port, not {shorten(headers['Host'])}")
     headers.update(UPGRADE_FIELDS)
     headers["Sec-WebSocket-Key"] = key
-    headers["Sec-WebSocket-Version"] = _VERSION
+    headers["Sec-WebSocket-Version"] = VERSION
     optional = {
         "Sec-WebSocket-Extensions": extensions,
         "Sec-WebSocket-Protocol": build_subprotocols(subprotocols) if subprotocols else None,
@@ -162,49 +157,12 @@ def check_response(response: Response, key: str) -> None:
     upgrade = response.headers.get_all("Upgrade")
     if [value.lower() for value in upgrade] != ["websocket"]:
         raise UpgradeError("Upgrade", ", ".join(upgrade) if upgrade else None)
-    _check_token("Connection", response.headers.get_all("Connection"), "upgrade")
+    check_token("Connection", response.headers.get_all("Connection"), "upgrade")
     accept = response.headers.get_all("Sec-WebSocket-Accept")
     if len(accept) > 1:
         raise HeaderError("Sec-WebSocket-Accept", ", ".join(accept), "repeated")
     if not accept or accept[0] != accept_key(key):
         raise HeaderError("Sec-WebSocket-Accept", accept[0] if accept else None)
-
-
-def check_request(request: Request) -> str:
-    """
-    Check the client's handshake, as a server.
-
-    Args:
-        request: Request; read only.
-
-    Returns:
-        Its Sec-WebSocket-Key.
-
-    Raises:
-        MethodError: The method is not GET. Status 405.
-        VersionError: The HTTP version is below 1.1. Status 505.
-        UpgradeError: It does not ask for WebSocket. Status 426.
-        HeaderError: The version of WebSocket is not 13 (426); a header is missing, repeated or malformed (400).
-
-    Spec:
-        RFC 6455 §4.2.1, §4.4.
-    """
-    if request.method != "GET":
-        raise MethodError(request.method)
-    if request.version != "HTTP/1.1":
-        raise VersionError(request.version)
-    find = request.headers._index.get
-    _check_token("Upgrade", find("upgrade", []), "websocket")
-    _check_token("Connection", find("connection", []), "upgrade")
-    for name, written in _SINGLE.items():
-        if len(find(name, ())) > 1:
-            raise HeaderError(written, problem="repeated")
-    (version,) = find("sec-websocket-version") or (None,)
-    _check_version(version)
-    (key,) = find("sec-websocket-key") or (None,)
-    if key is None or _match_key(key) is None:
-        raise HeaderError("Sec-WebSocket-Key", key)
-    return key
 
 
 def build_response(
@@ -277,20 +235,6 @@ def _find_sha1() -> Callable[..., hashlib._Hash]:
     from hashlib import sha1  # slow to import, and imported anyway by whoever has TLS
 
     return sha1
-
-
-def _check_token(name: str, values: list[str], token: str) -> None:
-    if not contains_token(values, token):
-        raise UpgradeError(name, ", ".join(values) if values else None)
-
-
-def _check_version(version: str | None) -> None:
-    if version is None:
-        raise HeaderError("Sec-WebSocket-Version")
-    if version != _VERSION:
-        # RFC 6455 §4.4: the answer MUST say which versions the server speaks.
-        answer = (*UPGRADE_FIELDS, ("Sec-WebSocket-Version", _VERSION))
-        raise HeaderError("Sec-WebSocket-Version", version, "unsupported", 426, answer)
 
 
 def _check_additional(items: HeadersLike, argument: str, taken: set[str]) -> Headers:

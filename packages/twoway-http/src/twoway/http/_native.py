@@ -8,8 +8,9 @@ from types import ModuleType
 
 from ._grammar import split_host
 from ._head import KNOWN, split_fields, split_request
+from ._upgrade import check_request
 
-__all__ = ["split_fields", "split_request"]
+__all__ = ["check_request", "split_fields", "split_request"]
 
 # Written by tools/versions.py: a compiled module of another version may differ in any rule.
 VERSION = "0.1.0"
@@ -38,7 +39,7 @@ def load() -> ModuleType | None:
         raise ImportError(f"twoway.speedups is installed but cannot be used ({exc}): {_REMEDY}") from exc
     if compiled.VERSION != VERSION:
         raise ImportError(f"twoway.speedups is of version {compiled.VERSION}, not {VERSION}: {_REMEDY}")
-    compiled.bind_http(KNOWN=KNOWN, split_host=split_host)
+    compiled.bind_http(KNOWN=KNOWN, check_request=check_request, split_host=split_host)
     return compiled
 
 
