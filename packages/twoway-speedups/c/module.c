@@ -1,4 +1,4 @@
-/* twoway.speedups._frames: compiled twins of twoway.frames, and of what messages and handshakes go through elsewhere. */
+/* twoway.speedups._frames: compiled twins of twoway.frames, and of what messages and handshakes go through above it. */
 #include "asyncio_path.h"
 #include "call.h"
 #include "deflate_path.h"
@@ -339,7 +339,7 @@ static PyModuleDef_Slot slots[] = {
 PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_frames",
-    .m_doc = "Compiled twins of twoway.frames, and of what messages and handshakes go through elsewhere.",
+    .m_doc = "Compiled twins of twoway.frames, and of what messages and handshakes go through above it.",
     .m_size = sizeof(State),
     .m_methods = functions,
     .m_slots = slots,
