@@ -203,6 +203,7 @@ static int intern_names(State *state)
         return -1;                                                                                                     \
     }
     FOR_EACH_NAME(INTERN)
+    FOR_EACH_HTTP_NAME(INTERN)
 #undef INTERN
     static const char *const headers[HEADERS] = {
         "upgrade", "connection", "sec-websocket-key", "sec-websocket-version", "origin", "authorization",
@@ -307,6 +308,7 @@ static int clear(PyObject *module)
 #undef CLEAR
 #define CLEAR(name) Py_CLEAR(state->names.name);
     FOR_EACH_NAME(CLEAR)
+    FOR_EACH_HTTP_NAME(CLEAR)
 #undef CLEAR
     for (int i = 0; i < HEADERS; i++) {
         Py_CLEAR(state->headers[i]);

@@ -27,6 +27,13 @@
 
 /* What twoway.http hands over by bind_http(). */
 #define FOR_EACH_HTTP_BOUND(X) X(KNOWN) X(check_request) X(split_host)
+#define FOR_EACH_HTTP_NAME(X) X(_index) X(headers) X(method) X(version)
+#define KNOWN_SLOTS 128
+
+/* Headers of a request for WebSocket: their names in lower case, in this order. */
+enum {
+    HEADER_UPGRADE, HEADER_CONNECTION, HEADER_KEY, HEADER_VERSION, HEADER_ORIGIN, HEADER_AUTHORIZATION, HEADERS
+};
 
 /* Our own. */
 #define FOR_EACH_TYPE(X)                                                                                               \
@@ -35,18 +42,12 @@
 
 /* Names of attributes, interned. */
 #define FOR_EACH_NAME(X)                                                                                               \
-    X(_feed_on) X(_finish) X(_flush_joined) X(_give_up) X(_index) X(_leave) X(_pause_reading) X(_read_out) X(_received)          \
+    X(_feed_on) X(_finish) X(_flush_joined) X(_give_up) X(_leave) X(_pause_reading) X(_read_out) X(_received)          \
     X(_sent) X(_start_message) X(_take) X(_wake) X(_wrote) X(acquire) X(break_off) X(call_soon) X(close) X(compress)   \
     X(context) X(data) X(decode_payload) X(decompress) X(deflate) X(encode_payload) X(eof) X(fin) X(final) X(first)    \
-    X(flush) X(forget) X(frame) X(headers) X(inflate) X(is_closing) X(method) X(opcode) X(parse) X(release) X(rsv1) X(rsv2) X(rsv3)         \
-    X(size) X(throw) X(unused_data) X(urandom) X(version) X(write)
+    X(flush) X(forget) X(frame) X(inflate) X(is_closing) X(opcode) X(parse) X(release) X(rsv1) X(rsv2) X(rsv3)         \
+    X(size) X(throw) X(unused_data) X(urandom) X(write)
 
-/* Headers of a request for WebSocket: their names in lower case, in this order. */
-enum {
-    HEADER_UPGRADE, HEADER_CONNECTION, HEADER_KEY, HEADER_VERSION, HEADER_ORIGIN, HEADER_AUTHORIZATION, HEADERS
-};
-
-#define KNOWN_SLOTS 128
 #define KEY_SIZE 4
 #define POOL_SIZE (1024 * KEY_SIZE)
 
@@ -81,6 +82,7 @@ typedef struct {
     struct {
 #define DECLARE(name) PyObject *name;
         FOR_EACH_NAME(DECLARE)
+        FOR_EACH_HTTP_NAME(DECLARE)
 #undef DECLARE
     } names;
     PyObject *headers[HEADERS];
