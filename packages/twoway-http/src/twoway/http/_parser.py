@@ -143,7 +143,7 @@ class RequestParser(Parser[Request]):
         """
         if (limits := self._limits) is None:
             return super().receive_data(data)
-        octets = copy_bytes(data)
+        octets = data if type(data) is bytes else copy_bytes(data)
         found = split_request(octets, limits.max_line, limits.max_headers, limits.max_header_bytes)
         if found is None:
             self._start(limits)
