@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import tomlkit
@@ -20,7 +21,8 @@ from packaging.version import Version
 
 from _workspace import ROOT, Package, is_sibling, packages
 
-NATIVE = ROOT / "packages/twoway-frames/src/twoway/frames/_native.py"
+# The pieces that look for the compiled twins; the others ask them.
+NATIVES = [ROOT / f"packages/twoway-{portion}/src/twoway/{portion}/_native.py" for portion in ("frames", "http")]
 CONSTANT = "VERSION = "
 
 
@@ -40,8 +42,9 @@ def problems() -> Iterator[str]:
         if package.version != expected:
             yield f"{package.name}: version is {package.version}, the meta-package has {expected}"
         yield from _wrong_pins(package, expected, {member.name for member in members})
-    if _constant() != expected:
-        yield f"{NATIVE.name}: VERSION is {_constant()}, the meta-package has {expected}"
+    for path in NATIVES:
+        if (constant := _constant(path)) != expected:
+            yield f"{path.relative_to(ROOT)}: VERSION is {constant}, the meta-package has {expected}"
 
 
 def _wrong_pins(package: Package, expected: str, names: set[str]) -> Iterator[str]:
@@ -69,7 +72,8 @@ def set_version(version: str) -> int:
         for dependencies in [project.get("dependencies", []), *project.get("optional-dependencies", {}).values()]:
             _pin(dependencies, version)
         path.write_text(tomlkit.dumps(document), encoding="utf-8")
-    _write_constant(version)
+    for path in NATIVES:
+        _write_constant(path, version)
     return show() or check()
 
 
@@ -81,16 +85,16 @@ def _pin(dependencies: Any, version: str) -> None:
             dependencies[index] = str(requirement)
 
 
-def _constant() -> str:
-    """Return the version that twoway.frames expects of its compiled twins; reading its own metadata is slow."""
-    line = next(line for line in NATIVE.read_text(encoding="utf-8").splitlines() if line.startswith(CONSTANT))
+def _constant(path: Path) -> str:
+    """Return the version that a piece expects of its compiled twins; reading its own metadata is slow."""
+    line = next(line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith(CONSTANT))
     return line.removeprefix(CONSTANT).strip('"')
 
 
-def _write_constant(version: str) -> None:
-    lines = NATIVE.read_text(encoding="utf-8").splitlines()
+def _write_constant(path: Path, version: str) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
     lines = [f'{CONSTANT}"{version}"' if line.startswith(CONSTANT) else line for line in lines]
-    NATIVE.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
 def main() -> int:

@@ -1,8 +1,10 @@
-/* twoway.speedups._frames: compiled twins of twoway.frames, and of what every message goes through above it. */
+/* twoway.speedups._frames: compiled twins of twoway.frames, and of what messages and handshakes go through above it. */
 #include "asyncio_path.h"
 #include "call.h"
 #include "deflate_path.h"
 #include "encode.h"
+#include "handshake.h"
+#include "http_head.h"
 #include "mask.h"
 #include "reader.h"
 #include "socket_path.h"
@@ -130,6 +132,18 @@ static PyObject *bind_threading(PyObject *module, PyObject *args, PyObject *kwar
     Py_RETURN_NONE;
 }
 
+static PyObject *bind_http(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    State *state = state_of(module);
+    if (!PyArg_ParseTuple(args, ":bind_http")) {
+        return NULL;
+    }
+    FOR_EACH_HTTP_BOUND(CHECK)
+    FOR_EACH_HTTP_BOUND(TAKE)
+    remember_known(state);
+    Py_RETURN_NONE;
+}
+
 #undef CHECK
 #undef TAKE
 
@@ -141,6 +155,9 @@ static PyMethodDef functions[] = {
     {"encode_frame", FAST(encode_frame), ENCODE_FRAME_DOC},
     {"encode_header", FAST(encode_header), ENCODE_HEADER_DOC},
     {"serialize_frame", FAST(serialize_frame), SERIALIZE_FRAME_DOC},
+    {"check_request", FAST(check_request), CHECK_REQUEST_DOC},
+    {"split_fields", FAST(split_fields), SPLIT_FIELDS_DOC},
+    {"split_request", FAST(split_request), SPLIT_REQUEST_DOC},
     {"new_masking_key", new_masking_key, METH_NOARGS, NEW_MASKING_KEY_DOC},
     {"forget_keys", forget_keys, METH_NOARGS, FORGET_KEYS_DOC},
     {"bind", (PyCFunction)(void (*)(void))bind, METH_VARARGS | METH_KEYWORDS, BIND_DOC("", "frames")},
@@ -152,6 +169,7 @@ static PyMethodDef functions[] = {
      BIND_DOC("_asyncio", "asyncio")},
     {"bind_threading", (PyCFunction)(void (*)(void))bind_threading, METH_VARARGS | METH_KEYWORDS,
      BIND_DOC("_threading", "threading")},
+    {"bind_http", (PyCFunction)(void (*)(void))bind_http, METH_VARARGS | METH_KEYWORDS, BIND_DOC("_http", "http")},
     {NULL, NULL, 0, NULL},
 };
 
@@ -189,7 +207,16 @@ static int intern_names(State *state)
         return -1;                                                                                                     \
     }
     FOR_EACH_NAME(INTERN)
+    FOR_EACH_HTTP_NAME(INTERN)
 #undef INTERN
+    static const char *const headers[HEADERS] = {
+        "upgrade", "connection", "sec-websocket-key", "sec-websocket-version", "origin", "authorization",
+    };
+    for (int i = 0; i < HEADERS; i++) {
+        if ((state->headers[i] = PyUnicode_InternFromString(headers[i])) == NULL) {
+            return -1;
+        }
+    }
     return 0;
 }
 
@@ -233,6 +260,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg)
     FOR_EACH_DEFLATE_BOUND(VISIT)
     FOR_EACH_ASYNCIO_BOUND(VISIT)
     FOR_EACH_THREADING_BOUND(VISIT)
+    FOR_EACH_HTTP_BOUND(VISIT)
 #undef VISIT
 #define VISIT(name) Py_VISIT(state->protocol.name);
     FOR_EACH_PROTOCOL_FUNCTION(VISIT)
@@ -265,6 +293,7 @@ static int clear(PyObject *module)
     FOR_EACH_DEFLATE_BOUND(CLEAR)
     FOR_EACH_ASYNCIO_BOUND(CLEAR)
     FOR_EACH_THREADING_BOUND(CLEAR)
+    FOR_EACH_HTTP_BOUND(CLEAR)
 #undef CLEAR
 #define CLEAR(name) Py_CLEAR(state->protocol.name);
     FOR_EACH_PROTOCOL_FUNCTION(CLEAR)
@@ -283,7 +312,11 @@ static int clear(PyObject *module)
 #undef CLEAR
 #define CLEAR(name) Py_CLEAR(state->names.name);
     FOR_EACH_NAME(CLEAR)
+    FOR_EACH_HTTP_NAME(CLEAR)
 #undef CLEAR
+    for (int i = 0; i < HEADERS; i++) {
+        Py_CLEAR(state->headers[i]);
+    }
     for (int i = 0; i < 16; i++) {
         Py_CLEAR(state->opcodes[i]);
     }
@@ -312,7 +345,7 @@ static PyModuleDef_Slot slots[] = {
 PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_frames",
-    .m_doc = "Compiled twins of twoway.frames, and of what every message goes through above it.",
+    .m_doc = "Compiled twins of twoway.frames, and of what messages and handshakes go through above it.",
     .m_size = sizeof(State),
     .m_methods = functions,
     .m_slots = slots,

@@ -26,6 +26,16 @@
 #define FOR_EACH_THREADING_BOUND(X) X(ThreadingPath) X(clock)
 #define FOR_EACH_THREADING_FUNCTION(X) X(recv) X(send)
 
+/* What twoway.http hands over by bind_http(). */
+#define FOR_EACH_HTTP_BOUND(X) X(KNOWN) X(check_request) X(split_host)
+#define FOR_EACH_HTTP_NAME(X) X(_index) X(headers) X(method) X(version)
+#define KNOWN_SLOTS 128
+
+/* Headers of a request for WebSocket: their names in lower case, in this order. */
+enum {
+    HEADER_UPGRADE, HEADER_CONNECTION, HEADER_KEY, HEADER_VERSION, HEADER_ORIGIN, HEADER_AUTHORIZATION, HEADERS
+};
+
 /* Our own. */
 #define FOR_EACH_TYPE(X)                                                                                               \
     X(asyncio_path) X(call) X(deflate_path) X(deflater) X(frame_decoder) X(inbox) X(inflater) X(message_decoder)       \
@@ -50,6 +60,7 @@ typedef struct {
     FOR_EACH_DEFLATE_BOUND(DECLARE)
     FOR_EACH_ASYNCIO_BOUND(DECLARE)
     FOR_EACH_THREADING_BOUND(DECLARE)
+    FOR_EACH_HTTP_BOUND(DECLARE)
 #undef DECLARE
     struct {
 #define DECLARE(name) PyObject *name;
@@ -73,8 +84,11 @@ typedef struct {
     struct {
 #define DECLARE(name) PyObject *name;
         FOR_EACH_NAME(DECLARE)
+        FOR_EACH_HTTP_NAME(DECLARE)
 #undef DECLARE
     } names;
+    PyObject *headers[HEADERS];
+    PyObject *known[KNOWN_SLOTS]; /* items of KNOWN, borrowed from it: no name is made where there is one */
     PyObject *opcodes[16]; /* members of Opcode by value, NULL for reserved ones */
     PyObject *os;
     Lock pool_lock;

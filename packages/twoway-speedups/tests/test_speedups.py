@@ -47,7 +47,13 @@ def test_what_needs_no_class_of_ours_works_alone(module: Any) -> None:
 @compiled_only
 def test_what_needs_them_says_so(module: Any) -> None:
     paths = (module.Inbox, module.ProtocolPath, module.DeflatePath, module.AsyncioPath, module.ThreadingPath)
-    for make in (module.MessageDecoder, module.FrameDecoder, lambda: module.decode_utf8(b"\xff"), *paths):
+    functions = (
+        lambda: module.decode_utf8(b"\xff"),
+        lambda: module.split_request(b"", 1, 1, 1),
+        lambda: module.split_fields(b"", 1),
+        lambda: module.check_request(None),
+    )
+    for make in (module.MessageDecoder, module.FrameDecoder, *functions, *paths):
         with pytest.raises(RuntimeError, match=r"^twoway\.speedups is of no use alone: import what its classes are"):
             make()
 
@@ -63,8 +69,9 @@ def test_classes_that_were_not_initialized_are_refused(module: Any) -> None:
 
 @compiled_only
 def test_binding_wants_every_name(module: Any) -> None:
-    for bind in (module.bind, module.bind_protocol, module.bind_deflate, module.bind_asyncio, module.bind_threading):
-        for names in ({}, {"Close": int}, {"OPEN": 1}, {"AsyncioPath": int}):
+    portions = ("protocol", "deflate", "asyncio", "threading", "http")
+    for bind in (module.bind, *(getattr(module, f"bind_{portion}") for portion in portions)):
+        for names in ({}, {"Close": int}, {"OPEN": 1}, {"AsyncioPath": int}, {"KNOWN": {}}):
             with pytest.raises(TypeError, match="missing argument"):
                 bind(**names)
 

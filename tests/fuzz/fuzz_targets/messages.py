@@ -15,6 +15,9 @@ from twoway.http import (
     Response,
     ResponseParser,
     Tunnel,
+    _head,
+    _native,
+    _upgrade,
     accept_key,
     build_response,
     check_host,
@@ -72,6 +75,16 @@ def tunnel(data: bytes) -> None:
         _obeys_limits(message.headers, message.body)
 
 
+def heads(data: bytes) -> None:
+    """Take apart and check what begins with a request, or with fields, pure and compiled, and see no difference."""
+    for limits in ((256, 8, 600), (8192, 128, 65536)):
+        assert _native.split_request(data, *limits) == _head.split_request(data, *limits)
+        assert _native.split_fields(data, limits[1]) == _head.split_fields(data, limits[1])
+    message, _ = _parse(RequestParser(LIMITS), [data], HTTPError)
+    if isinstance(message, Request):
+        assert _check(_native.check_request, message) == _check(_upgrade.check_request, message)
+
+
 def fields(data: bytes) -> None:
     """Set headers as a user does: what is taken comes out at the other side, and nothing else."""
     headers = Headers()
@@ -104,6 +117,13 @@ def _judge(message: Request) -> None:
     else:
         assert message.method == "GET"
         check_response(build_response(key), key)
+
+
+def _check(check: Callable[[Request], str], message: Request) -> object:
+    try:
+        return check(message)
+    except HTTPError as exc:
+        return type(exc), str(exc), exc.status, exc.headers
 
 
 def _refuse(error: HTTPError) -> None:

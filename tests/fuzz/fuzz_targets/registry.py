@@ -78,6 +78,7 @@ TARGETS = {
             folder=CORPUS / "client",
             max_length=320,
         ),
+        Target("heads", messages.heads, ("http",), _HTTP, compiled=True, folder=CORPUS / "request"),
         Target("twins", frames.twins, ("frames",), _FRAMES, compiled=True, folder=frames.SPEEDUPS / "corpus"),
     )
 }

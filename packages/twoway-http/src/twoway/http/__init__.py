@@ -33,7 +33,6 @@ from ._handshake import (
     accept_key,
     build_request,
     build_response,
-    check_request,
     check_response,
     error_response,
     generate_key,
@@ -41,6 +40,7 @@ from ._handshake import (
 from ._headers import Headers, HeadersLike, MultipleValuesError
 from ._limits import HTTPLimits
 from ._message import Request, Response
+from ._native import check_request
 from ._negotiate import (
     ExtensionHeader,
     build_extensions,

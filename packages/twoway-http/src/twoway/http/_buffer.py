@@ -17,6 +17,9 @@ class Buffer:
     """
     Collect bytes and hand them out by line or by count.
 
+    Args:
+        data: What there is already; copied.
+
     Attributes:
         eof: Whether the peer has closed its side; set by the owner.
 
@@ -26,8 +29,8 @@ class Buffer:
 
     __slots__ = ("_data", "_scanned", "_start", "eof")
 
-    def __init__(self) -> None:
-        self._data = bytearray()
+    def __init__(self, data: bytes = b"") -> None:
+        self._data = bytearray(data)
         self._start = 0
         self._scanned = 0
         self.eof: bool = False
@@ -45,13 +48,12 @@ class Buffer:
         Raises:
             TypeError: ``data`` is not bytes-like. A caller's bug.
         """
-        if not isinstance(data, bytes | bytearray | memoryview):
-            raise TypeError(f"data must be bytes-like, not {type(data).__name__}")
+        octets = copy_bytes(data)
         if self._start:
             del self._data[: self._start]
             self._scanned -= self._start
             self._start = 0
-        self._data += data
+        self._data += octets
 
     def take_line(self, limit: int, what: str, reported: int, status: int) -> bytes | None:
         """
@@ -116,6 +118,40 @@ class Buffer:
         taken = bytes(self._data[self._start : end])
         self._start = self._scanned = end
         return taken
+
+    def take_all(self) -> bytes:
+        """
+        Take all bytes that are left, and free the memory of those that were taken before.
+
+        Returns:
+            Those bytes.
+        """
+        if not self._data:
+            return b""
+        rest = bytes(self._data[self._start :])
+        self._data = bytearray()
+        self._start = self._scanned = 0
+        return rest
+
+
+def copy_bytes(data: bytes | bytearray | memoryview) -> bytes:
+    """
+    Make bytes of what a driver has received.
+
+    Args:
+        data: Bytes.
+
+    Returns:
+        The same; a copy unless nobody can change it.
+
+    Raises:
+        TypeError: ``data`` is not bytes-like. A caller's bug.
+    """
+    if isinstance(data, bytes):
+        return data
+    if not isinstance(data, bytearray | memoryview):
+        raise TypeError(f"data must be bytes-like, not {type(data).__name__}")
+    return bytes(data)
 
 
 def read_line(buffer: Buffer, limit: int, what: str, reported: int, status: int) -> Steps[bytes]:

@@ -6,27 +6,13 @@ import re
 
 from ._buffer import Buffer, Steps
 from ._errors import LimitError, ParseError
-from ._grammar import TEXT, TOKEN, shorten
+from ._grammar import shorten
+from ._head import FIELD, collect
 from ._headers import Headers
 from ._limits import HTTPLimits
+from ._native import split_fields
 
-# RFC 9112 §5: no space before the colon, no obs-fold (a line that starts with a space has no name). The spaces around
-# the value are stripped afterwards: a pattern for them would overlap the pattern of the value and backtrack.
-_FIELD = f"{TOKEN}:{TEXT}".encode("latin-1")
-_match_field = re.compile(_FIELD).fullmatch
-_match_lines = re.compile(rb"(?:%b\r\n)++" % _FIELD).fullmatch
-
-# As written -> the name and its lower-case form: one object for all connections, which keep their headers.
-_KNOWN = {
-    written: (written, name.lower())
-    for name in (
-        "Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Cache-Control", "Connection",
-        "Content-Length", "Content-Type", "Cookie", "Date", "Host", "Origin", "Pragma", "Sec-Fetch-Dest",
-        "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-WebSocket-Accept", "Sec-WebSocket-Extensions", "Sec-WebSocket-Key",
-        "Sec-WebSocket-Protocol", "Sec-WebSocket-Version", "Server", "Upgrade", "User-Agent", "X-Forwarded-For",
-    )
-    for written in (name, name.lower())
-}  # fmt: skip
+_match_field = re.compile(FIELD).fullmatch
 
 
 def read_fields(buffer: Buffer, limits: HTTPLimits, budget: int) -> Steps[Headers]:
@@ -50,9 +36,9 @@ def read_fields(buffer: Buffer, limits: HTTPLimits, budget: int) -> Steps[Header
     """
     # Nearly always all lines are there, and as they should be: then they are judged in one go.
     lines = buffer.peek_lines(min(budget, limits.max_line))
-    if 0 < lines.count(b"\n") <= limits.max_headers and _match_lines(lines) is not None:
+    if (found := split_fields(lines, limits.max_headers)) is not None:
         buffer.take(len(lines) + 2)
-        return _collect(lines.decode("latin-1").split("\r\n")[:-1])
+        return Headers._trusted(*found)
     fields: list[str] = []
     while True:
         # The smaller of both limits decides, so that the error does not depend on how the bytes are cut.
@@ -65,28 +51,13 @@ def read_fields(buffer: Buffer, limits: HTTPLimits, budget: int) -> Steps[Header
                 raise ParseError("connection closed while reading HTTP headers")
             yield
         if not line:
-            return _collect(fields)
+            return Headers._trusted(*collect(fields))
         budget -= len(line)
         if len(fields) == limits.max_headers:
             raise LimitError("header count", limits.max_headers)
         if _match_field(line) is None:
             raise ParseError(f"malformed HTTP header line: {shorten(_redact(line))}")
         fields.append(line.decode("latin-1"))
-
-
-def _collect(fields: list[str]) -> Headers:
-    items: list[tuple[str, str]] = []
-    index: dict[str, list[str]] = {}
-    for field in fields:
-        written, _, value = field.partition(":")
-        name, key = _KNOWN.get(written) or (written, written.lower())
-        value = value.strip(" \t")
-        items.append((name, value))
-        if key in index:
-            index[key].append(value)
-        else:
-            index[key] = [value]
-    return Headers._trusted(items, index)
 
 
 def _redact(line: bytes) -> bytes:

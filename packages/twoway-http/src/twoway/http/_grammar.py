@@ -50,7 +50,7 @@ def check_values(values: Sequence[str], argument: str) -> Sequence[str]:
     Raises:
         TypeError: ``values`` is one ``str`` or ``bytes``. A caller's bug.
     """
-    if isinstance(values, str | bytes):
+    if isinstance(values, (str, bytes)):
         raise TypeError(f"{argument} must be a sequence of str, not {type(values).__name__}")
     return values
 
@@ -82,7 +82,11 @@ def contains_token(values: Sequence[str], token: str) -> bool:
     Returns:
         Whether one element equals ``token``.
     """
-    return any(element.lower() == token for element in split_list(values))
+    for value in values:
+        lowered = value.lower()
+        if lowered == token or ("," in lowered and token in split_list([lowered])):
+            return True
+    return False
 
 
 def split_host(value: str) -> tuple[str, int | None] | None:

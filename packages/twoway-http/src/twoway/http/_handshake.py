@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from binascii import b2a_base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 
-from ._errors import UPGRADE_FIELDS, HeaderError, HTTPError, MethodError, StatusError, UpgradeError, VersionError
-from ._grammar import contains_token, shorten, split_host
+from ._errors import UPGRADE_FIELDS, HeaderError, HTTPError, StatusError, UpgradeError
+from ._grammar import shorten, split_host
 from ._headers import Headers, HeadersLike
 from ._message import Request, Response
 from ._negotiate import build_subprotocols
+from ._upgrade import VERSION, check_token
 from ._uri import WebSocketURI
 
-_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
-_VERSION = "13"
-_UPGRADE = Headers(UPGRADE_FIELDS)
+if TYPE_CHECKING:
+    import hashlib
 
-# 16 bytes are 22 characters and two of padding in base64.
-_match_key = re.compile(r"[A-Za-z0-9+/]{22}==").fullmatch
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 
 _RESERVED = frozenset(
     {
@@ -33,7 +33,6 @@ _RESERVED = frozenset(
         "upgrade",
     }
 )
-_SINGLE = ("Sec-WebSocket-Key", "Sec-WebSocket-Version", "Origin", "Authorization")
 _TEXTS = {
     400: "The request is malformed or is not a valid WebSocket handshake.",
     403: "WebSocket connections from this origin are not allowed.",
@@ -78,11 +77,10 @@ def accept_key(key: str) -> str:
     Spec:
         RFC 6455 §4.2.2 item 5.4.
     """
-    from hashlib import sha1  # slow to import, and imported anyway by whoever has TLS
-
     if not key.isascii():
         raise ValueError(f"key must be ASCII, not {shorten(key)}")
-    return b2a_base64(sha1(key.encode("ascii") + _GUID, usedforsecurity=False).digest(), newline=False).decode("ascii")
+    digest = _find_sha1()(key.encode("ascii") + _GUID, usedforsecurity=False).digest()
+    return b2a_base64(digest, newline=False).decode("ascii")
 
 
 def build_request(
@@ -126,7 +124,7 @@ def build_request(
         raise ValueError(f"host must be a host with or without port, not {shorten(headers['Host'])}")
     headers.update(UPGRADE_FIELDS)
     headers["Sec-WebSocket-Key"] = key
-    headers["Sec-WebSocket-Version"] = _VERSION
+    headers["Sec-WebSocket-Version"] = VERSION
     optional = {
         "Sec-WebSocket-Extensions": extensions,
         "Sec-WebSocket-Protocol": build_subprotocols(subprotocols) if subprotocols else None,
@@ -159,50 +157,12 @@ def check_response(response: Response, key: str) -> None:
     upgrade = response.headers.get_all("Upgrade")
     if [value.lower() for value in upgrade] != ["websocket"]:
         raise UpgradeError("Upgrade", ", ".join(upgrade) if upgrade else None)
-    _check_connection(response.headers)
+    check_token("Connection", response.headers.get_all("Connection"), "upgrade")
     accept = response.headers.get_all("Sec-WebSocket-Accept")
     if len(accept) > 1:
         raise HeaderError("Sec-WebSocket-Accept", ", ".join(accept), "repeated")
     if not accept or accept[0] != accept_key(key):
         raise HeaderError("Sec-WebSocket-Accept", accept[0] if accept else None)
-
-
-def check_request(request: Request) -> str:
-    """
-    Check the client's handshake, as a server.
-
-    Args:
-        request: Request; read only.
-
-    Returns:
-        Its Sec-WebSocket-Key.
-
-    Raises:
-        MethodError: The method is not GET. Status 405.
-        VersionError: The HTTP version is below 1.1. Status 505.
-        UpgradeError: It does not ask for WebSocket. Status 426.
-        HeaderError: The version of WebSocket is not 13 (426); a header is missing, repeated or malformed (400).
-
-    Spec:
-        RFC 6455 §4.2.1, §4.4.
-    """
-    if request.method != "GET":
-        raise MethodError(request.method)
-    if request.version != "HTTP/1.1":
-        raise VersionError(request.version)
-    headers = request.headers
-    upgrade = headers.get_all("Upgrade")
-    if not contains_token(upgrade, "websocket"):
-        raise UpgradeError("Upgrade", ", ".join(upgrade) if upgrade else None)
-    _check_connection(headers)
-    for name in _SINGLE:
-        if len(headers.get_all(name)) > 1:
-            raise HeaderError(name, problem="repeated")
-    _check_version(headers.get("Sec-WebSocket-Version"))
-    key = headers.get("Sec-WebSocket-Key")
-    if key is None or _match_key(key) is None:
-        raise HeaderError("Sec-WebSocket-Key", key)
-    return key
 
 
 def build_response(
@@ -232,8 +192,11 @@ def build_response(
     Spec:
         RFC 6455 §4.2.2 item 5.
     """
-    fields = _UPGRADE.copy()
-    fields.add("Sec-WebSocket-Accept", accept_key(key))
+    accept = accept_key(key)
+    fields = Headers._trusted(
+        [*UPGRADE_FIELDS, ("Sec-WebSocket-Accept", accept)],
+        {"upgrade": ["websocket"], "connection": ["Upgrade"], "sec-websocket-accept": [accept]},
+    )
     if extensions is not None:
         fields.add("Sec-WebSocket-Extensions", extensions)
     if subprotocol is not None:
@@ -267,19 +230,11 @@ def error_response(exc: HTTPError) -> Response:
     return Response.text(exc.status, f"{text}\n", headers)
 
 
-def _check_connection(headers: Headers) -> None:
-    values = headers.get_all("Connection")
-    if not contains_token(values, "upgrade"):
-        raise UpgradeError("Connection", ", ".join(values) if values else None)
+@cache
+def _find_sha1() -> Callable[..., hashlib._Hash]:
+    from hashlib import sha1  # slow to import, and imported anyway by whoever has TLS
 
-
-def _check_version(version: str | None) -> None:
-    if version is None:
-        raise HeaderError("Sec-WebSocket-Version")
-    if version != _VERSION:
-        # RFC 6455 §4.4: the answer MUST say which versions the server speaks.
-        answer = (*UPGRADE_FIELDS, ("Sec-WebSocket-Version", _VERSION))
-        raise HeaderError("Sec-WebSocket-Version", version, "unsupported", 426, answer)
+    return sha1
 
 
 def _check_additional(items: HeadersLike, argument: str, taken: set[str]) -> Headers:

@@ -163,7 +163,8 @@ class Headers(MutableMapping[str, str]):  # noqa: PLW1641 - unhashable, as every
         Returns:
             A new list, in order; empty when there is no such header.
         """
-        return self._index.get(name.lower(), [])[:]
+        values = self._index.get(name.lower())
+        return [] if values is None else values[:]
 
     def add(self, name: str, value: str) -> None:
         """

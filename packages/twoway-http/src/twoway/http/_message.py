@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ._grammar import match_target, match_text, match_token, shorten
 from ._headers import Headers, HeadersLike
@@ -112,12 +113,17 @@ class Response:
         Spec:
             RFC 9112 §4, RFC 9110 §9.3.2.
         """
-        if not 100 <= self.status_code <= 599:
-            raise ValueError(f"status_code must be 100-599, not {self.status_code!r}")
-        if match_text(self.reason_phrase) is None:
-            raise ValueError("reason_phrase must be latin-1 without control characters")
-        line = f"HTTP/1.1 {self.status_code:d} {self.reason_phrase}\r\n".encode("latin-1")
+        line = _status_line(self.status_code, self.reason_phrase)
         return b"".join((line, self.headers.serialize(), b"\r\n", b"" if head else self.body))
+
+
+@lru_cache(maxsize=64, typed=True)  # servers have few: nearly all answers are 101
+def _status_line(status_code: int, reason_phrase: str) -> bytes:
+    if not 100 <= status_code <= 599:
+        raise ValueError(f"status_code must be 100-599, not {status_code!r}")
+    if match_text(reason_phrase) is None:
+        raise ValueError("reason_phrase must be latin-1 without control characters")
+    return f"HTTP/1.1 {status_code:d} {reason_phrase}\r\n".encode("latin-1")
 
 
 def _reason_phrase(status: int) -> str:

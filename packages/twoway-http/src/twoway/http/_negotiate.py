@@ -93,7 +93,9 @@ def parse_subprotocols(values: Sequence[str]) -> list[str]:
     Spec:
         RFC 6455 §4.1 item 10, §11.3.4.
     """
-    subprotocols = split_list(check_values(values, "values"))
+    if not check_values(values, "values"):
+        return []
+    subprotocols = split_list(values)
     if len(subprotocols) > _MAX_ELEMENTS or not all(map(match_token, subprotocols)):
         raise HeaderError(_PROTOCOL, ", ".join(values))
     if len(set(subprotocols)) < len(subprotocols):
@@ -139,7 +141,10 @@ def select_subprotocol(offered: Sequence[str], supported: Sequence[str]) -> str 
         RFC 6455 §4.2.2 item 5.5.
     """
     check_values(supported, "supported")
-    return next((subprotocol for subprotocol in supported if subprotocol in offered), None)
+    for subprotocol in supported:
+        if subprotocol in offered:
+            return subprotocol
+    return None
 
 
 def check_subprotocol(values: Sequence[str], offered: Sequence[str]) -> str | None:

@@ -6,13 +6,14 @@ import re
 from typing import Generic, TypeVar
 
 from ._body import read_body, refuse_body
-from ._buffer import Buffer, Steps, read_line
+from ._buffer import Buffer, Steps, copy_bytes, read_line
 from ._errors import HostError, LimitError, ParseError, VersionError
 from ._fields import read_fields
 from ._grammar import shorten, split_host
 from ._headers import Headers
 from ._limits import DEFAULT_LIMITS, HTTPLimits
 from ._message import Request, Response
+from ._native import split_request
 
 _M = TypeVar("_M")
 
@@ -78,11 +79,7 @@ class Parser(Generic[_M]):
         Returns:
             Those bytes; empty while the message is not complete, or when it never will be.
         """
-        if not self._finished:
-            return b""
-        rest = self._buffer.take(len(self._buffer))
-        self._buffer = type(self._buffer)()  # or the parsed bytes would stay in memory for as long as the parser
-        return rest
+        return self._buffer.take_all() if self._finished else b""
 
     def _advance(self) -> _M | None:
         if self._finished:
@@ -120,11 +117,59 @@ class RequestParser(Parser[Request]):
         RFC 9112 §2, §3, §5, §6; RFC 6455 §4.2.1.
     """
 
-    __slots__ = ()
+    __slots__ = ("_limits",)
 
     def __init__(self, limits: HTTPLimits = DEFAULT_LIMITS) -> None:
+        # Nearly always the first bytes are a whole request, as it should be: then nothing else is needed.
+        self._finished = False
+        self._limits: HTTPLimits | None = limits
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> Request | None:
+        """
+        Feed bytes from the client.
+
+        Args:
+            data: Any number of bytes; copied.
+
+        Returns:
+            The request, once, when it is complete; ``None`` before and afterwards.
+
+        Raises:
+            HTTPError: The client broke HTTP or a limit. What comes afterwards is dropped.
+            TypeError: ``data`` is not bytes-like. A caller's bug.
+
+        Cost:
+            Linear in the bytes received, however they are cut.
+        """
+        if (limits := self._limits) is None:
+            return super().receive_data(data)
+        octets = data if type(data) is bytes else copy_bytes(data)
+        found = split_request(octets, limits.max_line, limits.max_headers, limits.max_header_bytes)
+        if found is None:
+            self._start(limits)
+            return super().receive_data(octets)
+        method, path, version, items, index, size = found
+        self._limits, self._finished, self._buffer = None, True, Buffer(octets[size:])
+        return Request(path, Headers._trusted(items, index), method, b"", version)
+
+    def receive_eof(self) -> Request | None:
+        """
+        Say that the client has closed its side.
+
+        Returns:
+            ``None``: a request says how long it is.
+
+        Raises:
+            HTTPError: The request is not complete. One that has not begun is no error.
+        """
+        if self._limits is not None:
+            self._start(self._limits)
+        return super().receive_eof()
+
+    def _start(self, limits: HTTPLimits) -> None:
         buffer = Buffer()
         super().__init__(_read_request(buffer, limits), buffer)
+        self._limits = None
 
 
 class ResponseParser(Parser[Response]):

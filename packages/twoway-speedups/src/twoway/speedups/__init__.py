@@ -1,4 +1,4 @@
-"""Compiled twins of what every message goes through; `twoway.frames` finds and uses them by itself."""
+"""Compiled twins of what every message and every handshake goes through; those who use them find them themselves."""
 
 from __future__ import annotations
 
