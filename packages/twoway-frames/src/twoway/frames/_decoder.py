@@ -129,9 +129,8 @@ class _FrameReader(ABC):
         if self._stopped:
             self.stop()
 
-    def _parse(self, data: bytes) -> None:
-        # Hot: every echo cell of tools/bench runs through this loop when nothing is compiled.
-        pos, end = 0, len(data)
+    def _parse(self, data: bytes, pos: int = 0) -> None:
+        end = len(data)
         while not self._stopped:
             if self._left == _BETWEEN_FRAMES:
                 available = end - pos
@@ -385,19 +384,19 @@ class MessageDecoder(_FrameReader):
         items, self._items = self._items, []
         return items
 
-    def _parse(self, data: bytes) -> None:
-        # Nearly all that comes are whole messages: these first, and what begins with anything else in the general way.
-        between = self._left == _BETWEEN_FRAMES and not self._in_message
-        size = self._take_whole(data) if between else 0
-        if size < len(data):
-            super()._parse(data[size:])
+    def _parse(self, data: bytes, pos: int = 0) -> None:
+        # Nearly all that comes are whole messages: these first; from the first other frame on, all in the general way.
+        if self._left == _BETWEEN_FRAMES and not self._in_message:
+            pos = self._take_whole(data, pos)
+        if pos < len(data):
+            super()._parse(data, pos)
         else:
             self._rest = b""
 
-    def _take_whole(self, data: bytes) -> int:
-        """Take the messages in front that are there to the last byte, each in one plain frame; give their size."""
+    def _take_whole(self, data: bytes, pos: int) -> int:
+        """Take the messages from `pos` on that came whole, each in one plain frame; give where they end."""
         # Hot: the echo cells of tools/bench run through this loop when nothing is compiled.
-        pos, end = 0, len(data)
+        end = len(data)
         while end - pos > 1:
             first, second = data[pos], data[pos + 1]
             masked = second & _MASK
