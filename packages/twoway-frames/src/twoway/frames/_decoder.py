@@ -407,7 +407,7 @@ class MessageDecoder(_FrameReader):
             if length == 126:
                 length = data[pos + 2] << 8 | data[pos + 3]
                 if length < 126:
-                    break
+                    break  # RFC 6455 §5.2: not the shortest form; the general way condemns it
             stop = start + length
             if stop > end or length > self._max_whole_size:
                 break
