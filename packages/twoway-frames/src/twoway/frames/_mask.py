@@ -10,7 +10,7 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 
 _KEY_SIZE = 4
 _POOL_KEYS = 1024
-_LARGE = 1536  # bytes; from here on tables are faster than arithmetic
+_LARGE = 1024  # bytes; from here on tables are faster than arithmetic
 _from_bytes = int.from_bytes
 
 # list.pop() and list.extend(list) are atomic with and without the GIL, so threads share the pool without a lock.
