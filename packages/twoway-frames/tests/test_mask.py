@@ -14,7 +14,7 @@ from twoway.frames import IMPLEMENTATION, Buffer, _mask, apply_mask, encode_fram
 
 KEY = b"\x37\xfa\x21\x3d"
 PATTERN = bytes(i * 89 % 256 for i in range(70_000))
-BOUNDARIES = [125, 126, 127, 2047, 2048, 2049, 2050, 2051, 65535, 65536]
+BOUNDARIES = [125, 126, 127, 1023, 1024, 1025, 1026, 1027, 65535, 65536]
 
 
 def slow_mask(data: bytes, key: bytes, offset: int = 0) -> bytes:

@@ -46,6 +46,27 @@ def test_examples_of_the_rfc(wire: str, items: list[Item]) -> None:
     assert MessageDecoder().feed(bytes.fromhex(wire)) == items
 
 
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("form", [bytes, bytearray, memoryview])
+def test_messages_of_all_sizes_in_one_read(masked: bool, form: Callable[[bytes], bytes]) -> None:
+    """They may stand around other frames, and each length takes the header in another form."""
+    items: list[Item] = ["", b"", "é" * 62, b"a" * 126, Ping(b"!"), "b" * 65535, b"c" * 65536, Pong(), "d", b"e"]
+    opcodes = {str: 1, bytes: 2, Ping: 9, Pong: 10}
+    payloads = [item.data if isinstance(item, (Ping, Pong)) else item for item in items]
+    frames = [encode_frame(opcodes[type(i)], p, masked=masked) for i, p in zip(items, payloads, strict=True)]
+    decoder = MessageDecoder(masked=masked)
+    assert decoder.feed(form(b"".join(frames))) == items
+    assert decoder.error is None
+    assert not decoder.incomplete
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_whole_message_with_the_wrong_mask_after_a_right_one(masked: bool) -> None:
+    decoder = MessageDecoder(masked=masked)
+    assert decoder.feed(encode_frame(1, "a", masked=masked) + encode_frame(1, "b", masked=not masked)) == ["a"]
+    assert isinstance(decoder.error, ProtocolError)
+
+
 @pytest.mark.parametrize("fragments", [False, True])
 @pytest.mark.parametrize(("opcode", "other"), [(1, 2), (2, 1)], ids=["text first", "binary first"])
 def test_the_type_of_a_message_is_that_of_its_first_frame(opcode: int, other: int, fragments: bool) -> None:
@@ -83,6 +104,7 @@ VIOLATIONS: list[tuple[str, list[Item], str, type[FrameError], int, str]] = [
         1007,
         NOT_UTF8 + "unexpected end of data at byte 0 (f0 90)",
     ),
+    ("81026f6b", ["ok"], "827e0005", ProtocolError, 1002, "payload length 5 in 2 bytes is not minimal"),
     ("81026f6b", ["ok"], "880103", ProtocolError, 1002, "Close frame with half a close code"),
     ("81026f6b", ["ok"], "880203e7", ProtocolError, 1002, "Close frame with invalid code 999"),
     ("81026f6b", ["ok"], "880203ed", ProtocolError, 1002, "Close frame with invalid code 1005"),

@@ -29,6 +29,8 @@ DataLike: TypeAlias = str | Buffer
 #: When nothing was written since the last read.
 NEVER = -math.inf
 _ITEMS = (str, bytes, Fragment)
+_DATA = (str, bytes, bytearray, memoryview)
+_OPEN = State.OPEN  # each look-up of a member takes Python 3.11 as long as the rest of a check
 # Frames that wait for the end of the loop's iteration leave at once when they hold more than this; bytes.
 _JOIN_LIMIT = 32768
 # A write that comes so soon after another one is taken for a part of the same burst; seconds.
@@ -150,16 +152,17 @@ class ConnectionPath:
         return message if decode is None else convert(message, decode)
 
     async def _wait_for_item(self) -> None:
-        if self._closed.done():
-            raise self.protocol.close_exc
-        if self.protocol.state is State.CONNECTING:
-            raise InvalidState("the opening handshake is not finished")
-        if self.protocol.failing:  # and what came before the violation has been received
+        if self.protocol.state is not _OPEN:
+            if self._closed.done():
+                raise self.protocol.close_exc
+            if self.protocol.state is State.CONNECTING:
+                raise InvalidState("the opening handshake is not finished")
+        elif self.protocol.failing:  # and what came before the violation has been received
             self.protocol.fail_deferred(monotonic())
             self._changed()
         self._inbox.wanted = True
         self._receiver = receiver = self._loop.create_future()
-        self._receiving = asyncio.current_task()
+        self._receiving = asyncio.current_task(self._loop)
         if not self._reading and self._inbox.low:
             self._resume_reading()
         try:
@@ -195,19 +198,24 @@ class ConnectionPath:
         if self._reading and self._inbox.full:
             self._pause_reading()
         # A frame that breaks a rule makes no event, but a Close frame to write.
-        if changed or self.protocol.failing or self.protocol.state is not State.OPEN:
+        if changed or self.protocol.state is not _OPEN or self.protocol.failing:
             self._changed()
 
     def _handle_events(self) -> bool:
         """Take what has happened, and wake whoever waits for it; tell whether there was more than messages."""
-        more = False
-        for event in self.protocol.events():
-            if isinstance(event, _ITEMS):
-                self._put(event)
-            else:
+        protocol = self.protocol
+        more = arrived = False
+        for event in protocol.events():
+            if not isinstance(event, _ITEMS):
                 self._handle(event)
                 more = True
-        if len(self._inbox):
+                continue
+            arrived = True
+            if protocol.close_sent is None:
+                self._inbox.put(event)
+            else:
+                self._put_late(event)
+        if arrived:
             self._wake()
         return more
 
@@ -216,13 +224,12 @@ class ConnectionPath:
         if self._receiver is not None and not self._receiver.done():
             self._receiver.set_result(None)
 
-    def _put(self, item: str | bytes | Fragment) -> None:
+    def _put_late(self, item: str | bytes | Fragment) -> None:
         # While we close, nobody may be reading: what is over the limit is dropped to let the Close frame through,
         # and what comes after that, too, for a message with a hole would be worse than none. What arrives together
         # with the peer's Close frame is all there is, and was sent in good time: that is kept.
         if not self._dropping:
-            protocol = self.protocol
-            self._dropping = protocol.close_sent is not None and protocol.close_rcvd is None and self._inbox.full
+            self._dropping = self.protocol.close_rcvd is None and self._inbox.full
         if not self._dropping:
             self._inbox.put(item)
 
@@ -269,17 +276,19 @@ class ConnectionPath:
             await asyncio.shield(self._fragmented)
         if not self._writable and self._slow_consumer != "wait" and not self._take_slow_consumer():
             return False
-        if not isinstance(message, (str, bytes, bytearray, memoryview)):
+        if not isinstance(message, _DATA):
             await self._send_fragments(check_parts(message), text, compress)
             return True
-        await self._check_open()
+        protocol = self.protocol
+        if protocol.state is not _OPEN:
+            await self._check_open()
         if (isinstance(message, str) and text is not False) or text:
-            self.protocol.send_text(message, compress=compress)
+            protocol.send_text(message, compress=compress)
         else:
             data = message.encode() if isinstance(message, str) else message
-            self.protocol.send_binary(data, compress=compress)
+            protocol.send_binary(data, compress=compress)
         self._transmit(len(message))
-        return await self._sent()
+        return True if self._writable else await self._sent()
 
     async def _sent(self) -> bool:
         """Wait after a message if that is what `slow_consumer` says."""

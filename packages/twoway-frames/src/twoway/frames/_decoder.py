@@ -11,7 +11,7 @@ from ._codes import CONTROL_OPCODES, DATA_OPCODES, Opcode
 from ._errors import FrameError, PayloadTooBig, ProtocolError, TooManyFragments
 from ._extension import Extension
 from ._frame import MAX_CONTROL_SIZE, Close, Fragment, Frame, Ping, Pong, make_frame
-from ._mask import Buffer, apply_mask
+from ._mask import Buffer, apply_mask, xor
 from ._sinks import BinarySink, TextSink
 from ._utf8 import decode_utf8
 
@@ -34,6 +34,9 @@ _FIN = 0x80
 _MASK = 0x80
 _RSV = 0x70
 _CONT, _TEXT, _CLOSE, _PING = map(int, (Opcode.CONT, Opcode.TEXT, Opcode.CLOSE, Opcode.PING))
+# First bytes of messages in one frame that no extension has marked.
+_WHOLE_TEXT = _FIN | Opcode.TEXT
+_WHOLE = (_WHOLE_TEXT, _FIN | Opcode.BINARY)
 
 # By second byte: header size in bytes (RFC 6455 §5.2: 7, 7+16 or 7+64 bits of length, masking key).
 _HEADER_SIZES = tuple(2 + {126: 2, 127: 8}.get(b & 0x7F, 0) + (4 if b & 0x80 else 0) for b in range(256))
@@ -113,7 +116,7 @@ class _FrameReader(ABC):
         if self._stopped:
             return  # RFC 6455 §5.5.1, §7.1.7: nothing after a Close frame or a violation counts
         if not isinstance(data, bytes):
-            data = bytes(memoryview(data))
+            data = (data if isinstance(data, memoryview) else memoryview(data)).tobytes()
         try:
             self._parse(self._rest + data if self._rest else data)
         except FrameError as exc:
@@ -126,9 +129,8 @@ class _FrameReader(ABC):
         if self._stopped:
             self.stop()
 
-    def _parse(self, data: bytes) -> None:
-        # Hot: every echo cell of tools/bench runs through this loop when nothing is compiled.
-        pos, end = 0, len(data)
+    def _parse(self, data: bytes, pos: int = 0) -> None:
+        end = len(data)
         while not self._stopped:
             if self._left == _BETWEEN_FRAMES:
                 available = end - pos
@@ -316,8 +318,8 @@ class MessageDecoder(_FrameReader):
 
     __slots__ = (
         "_collect", "_count", "_extended", "_extensions", "_fragments", "_items", "_max_fragment_size",
-        "_max_fragments", "_max_size", "_payload", "_planned", "_room", "_sees_all", "_sink", "_size", "_steps",
-        "_text", "_wire_room",
+        "_max_fragments", "_max_size", "_max_whole_size", "_payload", "_planned", "_room", "_sees_all", "_sink",
+        "_size", "_steps", "_text", "_wire_room",
     )  # fmt: skip
 
     def __init__(
@@ -339,6 +341,10 @@ class MessageDecoder(_FrameReader):
         self._max_size = _NO_LIMIT if max_size is None else max_size
         self._max_fragment_size = _NO_LIMIT if max_fragment_size is None else max_fragment_size
         self._max_fragments = _NO_LIMIT if max_fragments is None else max_fragments
+        # Of a message in one frame that no extension has to see; -1 where there can be none.
+        self._max_whole_size = min(self._max_size, self._max_fragment_size)
+        if self._sees_all or not self._max_fragments:
+            self._max_whole_size = -1
         self._fragments = fragments
         self._items: list[Item] = []
         self._payload: bytes | bytearray = b""  # of a control frame, or of a frame that goes through extensions
@@ -377,6 +383,40 @@ class MessageDecoder(_FrameReader):
         self._read(data)
         items, self._items = self._items, []
         return items
+
+    def _parse(self, data: bytes, pos: int = 0) -> None:
+        # Nearly all that comes are whole messages: these first; from the first other frame on, all in the general way.
+        if self._left == _BETWEEN_FRAMES and not self._in_message:
+            pos = self._take_whole(data, pos)
+        if pos < len(data):
+            super()._parse(data, pos)
+        else:
+            self._rest = b""
+
+    def _take_whole(self, data: bytes, pos: int) -> int:
+        """Take the messages from `pos` on that came whole, each in one plain frame; give where they end."""
+        # Hot: the echo cells of tools/bench run through this loop when nothing is compiled.
+        end = len(data)
+        while end - pos > 1:
+            first, second = data[pos], data[pos + 1]
+            masked = second & _MASK
+            length = second & 0x7F
+            start = pos + _HEADER_SIZES[second]
+            if first not in _WHOLE or masked == self._wrong_mask or length == 127 or start > end:
+                break
+            if length == 126:
+                length = data[pos + 2] << 8 | data[pos + 3]
+                if length < 126:
+                    break  # RFC 6455 §5.2: not the shortest form; the general way condemns it
+            stop = start + length
+            if stop > end or length > self._max_whole_size:
+                break
+            payload = data[start:stop]
+            if masked:
+                payload = xor(payload, data[start - 4 : start])
+            self._items.append(decode_utf8(payload) if first == _WHOLE_TEXT else payload)
+            pos = stop
+        return pos
 
     def _begin(self, opcode: int, length: int) -> None:
         if opcode >= _CLOSE:

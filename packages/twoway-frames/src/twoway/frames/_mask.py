@@ -10,7 +10,7 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 
 _KEY_SIZE = 4
 _POOL_KEYS = 1024
-_LARGE = 2048  # bytes; from here on tables are faster than arithmetic
+_LARGE = 1024  # bytes; from here on tables are faster than arithmetic
 _from_bytes = int.from_bytes
 
 # list.pop() and list.extend(list) are atomic with and without the GIL, so threads share the pool without a lock.
@@ -53,11 +53,14 @@ def apply_mask(data: Buffer, key: Buffer, offset: int = 0) -> bytes:
             raise ValueError(f"offset must be >= 0, not {offset}")
         turn = offset % _KEY_SIZE
         key = key[turn:] + key[:turn]
-    return (_xor if len(data) < _LARGE else _translate)(data, key)
+    return xor(data, key)
 
 
-def _xor(data: Buffer, key: bytes) -> bytes:
+def xor(data: Buffer, key: bytes) -> bytes:
+    """Do what `apply_mask` does, for whoever has the bytes of a frame from the first on, and the 4 of its key."""
     size = len(data)
+    if size >= _LARGE:
+        return _translate(data, key)
     repeated = (key * (size // _KEY_SIZE + 1))[:size]
     return (_from_bytes(data, "little") ^ _from_bytes(repeated, "little")).to_bytes(size, "little")
 
@@ -72,7 +75,7 @@ def _translate(data: Buffer, key: bytes) -> bytes:
 @cache
 def _table(byte: int) -> bytes:
     """Make what XOR with a byte of a key gives for each byte; all the tables together are 64 KiB."""
-    return _xor(bytes(range(256)), bytes([byte]) * _KEY_SIZE)
+    return xor(bytes(range(256)), bytes([byte]) * _KEY_SIZE)
 
 
 def new_masking_key() -> bytes:

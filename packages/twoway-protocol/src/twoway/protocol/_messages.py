@@ -103,8 +103,8 @@ class MessageEncoder:
         """
         if self._message is not None:
             raise InvalidState("a fragmented message is being sent: finish it before the next one")
-        payload, cut = self._check(opcode, data, fin)
-        frame = self._encode(opcode, payload, fin, compress)
+        cut = self._check(opcode, data, fin)
+        frame = self._encode(opcode, data, fin, compress)
         if not fin:
             self._message, self._compress, self._cut = opcode, compress, cut
         return frame
@@ -130,8 +130,8 @@ class MessageEncoder:
         """
         if self._message is None:
             raise InvalidState("no fragmented message is being sent")
-        payload, cut = self._check(self._message, data, fin)
-        frame = self._encode(Opcode.CONT, payload, fin, self._compress)
+        cut = self._check(self._message, data, fin)
+        frame = self._encode(Opcode.CONT, data, fin, self._compress)
         self._cut = cut
         if fin:
             self._message = None
@@ -185,17 +185,17 @@ class MessageEncoder:
             data, rsv = extension.encode_payload(opcode, data, fin, rsv, compress)
         return encode_frame(opcode, data, fin, rsv, self._masked)
 
-    def _check(self, opcode: Opcode, data: str | Buffer, fin: bool) -> tuple[str | Buffer, bytes]:
-        """Judge a payload; also gives the bytes of a character that it cuts."""
+    def _check(self, opcode: Opcode, data: str | Buffer, fin: bool) -> bytes:
+        """Judge a payload; gives the bytes of a character that it cuts."""
         if isinstance(data, str):
             if opcode is not _TEXT:
                 raise TypeError("data must be bytes-like in a binary message, not str")
             if self._cut and (data or fin):
                 raise ValueError("data must be bytes that complete the character which the last fragment has cut")
-            return data, self._cut
+            return self._cut
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"data must be str or bytes-like, not {type(data).__name__}")
-        return data, self._check_utf8(bytes(data), fin) if opcode is _TEXT else b""
+        return self._check_utf8(bytes(data), fin) if opcode is _TEXT else b""
 
     def _check_utf8(self, data: bytes, fin: bool) -> bytes:
         """Check text that comes as bytes over the fragments of its message (RFC 6455 §5.6)."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ._options import LoggerLike, Options
 
 _MESSAGES = (str, bytes, Fragment)
+# Each look-up of a member takes Python 3.11 as long as the rest of a check.
+_OPEN, _TEXT, _BINARY = State.OPEN, Opcode.TEXT, Opcode.BINARY
 
 
 class ProtocolPath:
@@ -134,7 +136,7 @@ class ProtocolPath:
         Spec:
             RFC 6455 §5.6, §6.1.
         """
-        self._start_message(Opcode.TEXT, data, fin, compress)
+        self._start_message(_TEXT, data, fin, compress)
 
     def send_binary(self, data: Buffer, fin: bool = True, *, compress: bool | None = None) -> None:
         """
@@ -153,7 +155,7 @@ class ProtocolPath:
         Spec:
             RFC 6455 §5.6, §6.1.
         """
-        self._start_message(Opcode.BINARY, data, fin, compress)
+        self._start_message(_BINARY, data, fin, compress)
 
     def data_to_send(self) -> list[bytes]:
         """
@@ -170,7 +172,7 @@ class ProtocolPath:
     # Helpers
 
     def _sending(self) -> MessageEncoder:
-        if self.state is not State.OPEN or self._encoder is None:
+        if self.state is not _OPEN or self._encoder is None:
             if self.state is State.CONNECTING:
                 raise InvalidState("the opening handshake is not finished")
             raise self.close_exc
