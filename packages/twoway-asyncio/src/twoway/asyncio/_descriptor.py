@@ -28,10 +28,12 @@ def free_descriptor(transport: asyncio.Transport, loop: asyncio.AbstractEventLoo
         The descriptor, good until the caller gives up control; -1 if the transport has to do it.
     """
     kind = type(transport)
-    if (kind.__module__, kind.__qualname__) not in _PLAIN or transport.is_closing():
+    if (kind.__module__, kind.__qualname__) not in _PLAIN or asyncio._get_running_loop() is not loop:
         return -1
     # Transports forget their sockets when they end; those of a loop that is over may not get to it.
-    if transport.get_write_buffer_size() or asyncio._get_running_loop() is not loop:
+    if transport.is_closing() or transport.get_write_buffer_size():
+        return -1
+    if getattr(transport, "_empty_waiter", None) is not None:  # somebody's sendfile(), which asyncio does without them
         return -1
     descriptor: int = transport.get_extra_info("socket").fileno()
     return descriptor
