@@ -137,6 +137,38 @@ async def test_a_connection_that_cannot_be_made_is_closed_and_reported():
     assert [type(context["exception"]) for context in reports] == [ArithmeticError]
 
 
+class Halfway(ServerConnection):
+    """Fail when it is known to the server already."""
+
+    def connection_made(self, transport):
+        super().connection_made(transport)
+        raise ArithmeticError("a bug")
+
+
+async def test_a_connection_that_fails_when_it_begins_is_closed_and_forgotten():
+    reports = collect_reports()
+    async with serve(echo, "127.0.0.1", 0, create_connection=Halfway) as server:
+        with socket.create_connection(server.sockets[0].getsockname()) as client:
+            client.setblocking(False)
+            assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+        assert server._connections == set()
+    assert [type(context["exception"]) for context in reports] == [ArithmeticError]
+
+
+async def test_a_socket_that_cannot_listen_is_closed(monkeypatch):
+    collect_reports()
+    closed = []
+
+    def listen(sock, backlog):
+        closed.append(sock)
+        raise OSError(errno.EADDRINUSE, "somebody listens")
+
+    monkeypatch.setattr(socket.socket, "listen", listen)
+    with pytest.raises(OSError, match="somebody listens"):
+        await serve(echo, "127.0.0.1", 0)
+    assert [sock.fileno() for sock in closed] == [-1]
+
+
 class Closing(ServerConnection):
     """Close the server when it is made."""
 

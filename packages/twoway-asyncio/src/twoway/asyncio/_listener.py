@@ -56,7 +56,11 @@ async def listen(factory: Callable[[], asyncio.BufferedProtocol], *, unix: bool,
     server = await create(factory, start_serving=False, **kwargs)
     listener = Listener(loop, server, factory, kwargs.get("backlog", 100))
     if start:
-        await listener.start_serving()
+        try:
+            await listener.start_serving()
+        except BaseException:
+            listener.close()
+            raise
     return listener
 
 

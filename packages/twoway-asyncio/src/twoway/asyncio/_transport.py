@@ -84,9 +84,14 @@ def begin(sock: socket.socket, peername: Any, factory: Callable[[], _P]) -> _P:
     try:
         sock.setblocking(False)
         protocol = factory()
-        SocketTransport(asyncio.get_running_loop(), sock, protocol, peername).start()
+        transport = SocketTransport(asyncio.get_running_loop(), sock, protocol, peername)
     except BaseException:
         sock.close()
+        raise
+    try:
+        transport.start()
+    except BaseException:
+        transport.abort()
         raise
     return protocol
 
