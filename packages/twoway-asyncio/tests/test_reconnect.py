@@ -249,7 +249,7 @@ async def test_a_log_line_has_no_secret_of_the_uri_and_no_line_break(nobody, cap
     caplog.set_level(logging.INFO)
     with pytest.raises(LookupError):
         async for _ in connect(
-            nobody.replace("127", "me:sesame@127") + "?token=sesame",
+            nobody.replace("127", "me:sesame@127", 1) + "?token=sesame",
             additional_headers=fail_with(OSError("two\nlines"), LookupError()),
             reconnect_delays=at_once,
         ):
