@@ -449,18 +449,7 @@ static int set_receiving(PyObject *object, PyObject *value, void *Py_UNUSED(clos
     return 0;
 }
 
-static PyObject *new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
-{
-    PyObject *module = PyType_GetModuleByDef(type, &module_definition);
-    if (module == NULL || !is_bound(state_of(module)->AsyncioPath)) {
-        return NULL;
-    }
-    AsyncioPath *self = (AsyncioPath *)make_instance(type);
-    if (self != NULL) {
-        self->module = state_of(module);
-    }
-    return (PyObject *)self;
-}
+DEFINE_NEW(AsyncioPath, )
 
 DEFINE_LIFE(AsyncioPath, FOR_EACH_OBJECT)
 

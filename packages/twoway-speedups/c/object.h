@@ -15,6 +15,25 @@ static inline double read_clock(PyObject *clock)
     return seconds;
 }
 
+/*
+ * Define new() of a class that is a twin of the one of the same name, which its package must have handed over; `begin`
+ * sets what does not begin as 0, if anything. The module's State is kept in the field `module`.
+ */
+#define DEFINE_NEW(Class, begin)                                                                                       \
+    static PyObject *new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))                   \
+    {                                                                                                                  \
+        PyObject *module = PyType_GetModuleByDef(type, &module_definition);                                            \
+        if (module == NULL || !is_bound(state_of(module)->Class)) {                                                    \
+            return NULL;                                                                                               \
+        }                                                                                                              \
+        Class *self = (Class *)make_instance(type);                                                                    \
+        if (self != NULL) {                                                                                            \
+            self->module = state_of(module);                                                                           \
+            begin;                                                                                                     \
+        }                                                                                                              \
+        return (PyObject *)self;                                                                                       \
+    }
+
 #define VISIT_FIELD(name) Py_VISIT(self->name);
 #define CLEAR_FIELD(name) Py_CLEAR(self->name);
 

@@ -228,20 +228,9 @@ static PyObject *send_binary(PyObject *object, PyObject *const *given, Py_ssize_
 
 /* The class */
 
-static PyObject *new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
-{
-    PyObject *module = PyType_GetModuleByDef(type, &module_definition);
-    if (module == NULL || !is_bound(state_of(module)->ProtocolPath)) {
-        return NULL;
-    }
-    ProtocolPath *self = (ProtocolPath *)make_instance(type);
-    if (self != NULL) {
-        self->module = state_of(module);
-    }
-    return (PyObject *)self;
-}
-
 #define FOR_EACH_OBJECT(X) X(state) X(decoder) X(encoder) X(events) X(failure) X(logger) X(output) X(sole)
+
+DEFINE_NEW(ProtocolPath, )
 
 DEFINE_LIFE(ProtocolPath, FOR_EACH_OBJECT)
 

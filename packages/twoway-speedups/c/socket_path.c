@@ -236,19 +236,7 @@ static int set_protocol(PyObject *object, PyObject *value, void *Py_UNUSED(closu
 
 #define FOR_EACH_OBJECT(X) X(loop) X(protocol) X(socket) X(unsent)
 
-static PyObject *new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
-{
-    PyObject *module = PyType_GetModuleByDef(type, &module_definition);
-    if (module == NULL || !is_bound(state_of(module)->SocketPath)) {
-        return NULL;
-    }
-    SocketPath *self = (SocketPath *)make_instance(type);
-    if (self != NULL) {
-        self->module = state_of(module);
-        self->fd = -1;
-    }
-    return (PyObject *)self;
-}
+DEFINE_NEW(SocketPath, self->fd = -1)
 
 DEFINE_LIFE(SocketPath, FOR_EACH_OBJECT)
 

@@ -495,19 +495,7 @@ static PyObject *send_method(PyObject *object, PyObject *const *given, Py_ssize_
 #define FOR_EACH_OBJECT(X)                                                                                             \
     X(fragmenting) X(inbox) X(lock) X(outbox) X(parts) X(protocol) X(reader) X(receiver) X(rest) X(slow_consumer) X(tls)
 
-static PyObject *new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
-{
-    PyObject *module = PyType_GetModuleByDef(type, &module_definition);
-    if (module == NULL || !is_bound(state_of(module)->ThreadingPath)) {
-        return NULL;
-    }
-    ThreadingPath *self = (ThreadingPath *)make_instance(type);
-    if (self != NULL) {
-        self->module = state_of(module);
-        self->fd = -1;
-    }
-    return (PyObject *)self;
-}
+DEFINE_NEW(ThreadingPath, self->fd = -1)
 
 DEFINE_LIFE(ThreadingPath, FOR_EACH_OBJECT)
 
