@@ -318,12 +318,11 @@ class SocketTransport(SocketPath):
             self._blame(exc)
 
     def _end(self, exc: Exception | None) -> None:
-        protocol, self._protocol = self._protocol, None
+        protocol, self._protocol, self._lost = self._protocol, None, True
         with suppress(OSError):
             self._sockname = self._socket.getsockname()
         try:
             if protocol is not None:
-                self._lost = True
                 protocol.connection_lost(exc)
         finally:
             self._fd = -1
