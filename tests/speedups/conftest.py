@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any, TypeAlias
@@ -61,3 +63,28 @@ def run() -> Run:
         return steps
 
     return feed_all
+
+
+@pytest.fixture(scope="session")
+def leaves_nothing() -> Callable[[Callable[[], None], int], None]:
+    """Call something a number of times, and see that neither memory nor objects are left behind."""
+
+    def check(call: Callable[[], None], times: int) -> None:
+        for _ in range(3):
+            call()
+        gc.collect()
+        tracemalloc.start()
+        try:
+            call()
+            gc.collect()
+            before, objects = tracemalloc.get_traced_memory()[0], len(gc.get_objects())
+            for _ in range(times):
+                call()
+            gc.collect()
+            growth = tracemalloc.get_traced_memory()[0] - before
+        finally:
+            tracemalloc.stop()
+        assert growth < 20_000
+        assert len(gc.get_objects()) - objects < 50
+
+    return check

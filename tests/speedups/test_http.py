@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import subprocess
 import sys
 import threading
-import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -217,23 +215,8 @@ def everything() -> None:
             call()
 
 
-def test_nothing_is_left_behind() -> None:
-    for _ in range(3):
-        everything()
-    gc.collect()
-    tracemalloc.start()
-    try:
-        everything()
-        gc.collect()
-        before, objects = tracemalloc.get_traced_memory()[0], len(gc.get_objects())
-        for _ in range(50):
-            everything()
-        gc.collect()
-        growth = tracemalloc.get_traced_memory()[0] - before
-    finally:
-        tracemalloc.stop()
-    assert growth < 20_000
-    assert len(gc.get_objects()) - objects < 50
+def test_nothing_is_left_behind(leaves_nothing: Callable[[Callable[[], None], int], None]) -> None:
+    leaves_nothing(everything, 50)
 
 
 def test_references_are_given_back() -> None:

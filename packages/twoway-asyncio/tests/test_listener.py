@@ -35,6 +35,13 @@ def uri_of(server):
     return f"ws://{host}:{port}"
 
 
+async def read_of(server):
+    """Connect, say nothing, and give what comes first."""
+    with socket.create_connection(server.sockets[0].getsockname()) as client:
+        client.setblocking(False)
+        return await asyncio.get_running_loop().sock_recv(client, 1)
+
+
 async def ask(uri):
     async with connect(uri) as client:
         await client.send("hello")
@@ -130,9 +137,7 @@ class Sometimes(ServerConnection):
 async def test_a_connection_that_cannot_be_made_is_closed_and_reported():
     reports = collect_reports()
     async with serve(echo, "127.0.0.1", 0, create_connection=Sometimes) as server:
-        with socket.create_connection(server.sockets[0].getsockname()) as client:
-            client.setblocking(False)
-            assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+        assert await read_of(server) == b""
         assert await ask(uri_of(server)) == "hello"
     assert [type(context["exception"]) for context in reports] == [ArithmeticError]
 
@@ -148,9 +153,7 @@ class Halfway(ServerConnection):
 async def test_a_connection_that_fails_when_it_begins_is_closed_and_forgotten():
     reports = collect_reports()
     async with serve(echo, "127.0.0.1", 0, create_connection=Halfway) as server:
-        with socket.create_connection(server.sockets[0].getsockname()) as client:
-            client.setblocking(False)
-            assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+        assert await read_of(server) == b""
         assert server._connections == set()
     assert [type(context["exception"]) for context in reports] == [ArithmeticError]
 

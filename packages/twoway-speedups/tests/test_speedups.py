@@ -46,7 +46,9 @@ def test_what_needs_no_class_of_ours_works_alone(module: Any) -> None:
 
 @compiled_only
 def test_what_needs_them_says_so(module: Any) -> None:
-    paths = (module.Inbox, module.ProtocolPath, module.DeflatePath, module.AsyncioPath, module.ThreadingPath)
+    paths = [module.Inbox, module.ProtocolPath, module.DeflatePath, module.AsyncioPath, module.ThreadingPath]
+    if sys.platform != "win32":
+        paths.append(module.SocketPath)
     functions = (
         lambda: module.decode_utf8(b"\xff"),
         lambda: module.split_request(b"", 1, 1, 1),
